@@ -1,0 +1,1 @@
+"""The heart: message parts, the turn, runs. Knows protocols of providers and storage, never their implementations."""

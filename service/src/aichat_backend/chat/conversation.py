@@ -1,0 +1,120 @@
+"""Conversations as the rest of the program sees them, and what it asks of a place that stores them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import Generic, Protocol, TypeVar
+
+from msgspec import Struct
+
+from aichat_backend.chat.parts import Part, Role, Usage, text_of
+
+T = TypeVar("T")
+
+
+class MessageStatus(StrEnum):
+    """How a message came to its end."""
+
+    COMPLETE = "complete"
+    STOPPED = "stopped"
+    """The user stopped it; what was there is kept."""
+    INTERRUPTED = "interrupted"
+    """The service ended first; what was there is kept."""
+    FAILED = "failed"
+    """The provider failed in mid-answer; what was there is kept."""
+
+
+class Session(Struct, frozen=True):
+    """One conversation of one user. `id` is unique for that user only."""
+
+    id: str
+    user_id: str
+    title: str
+    created_at: datetime
+    updated_at: datetime
+
+
+class Message(Struct, frozen=True, kw_only=True):
+    """One stored message."""
+
+    id: str
+    role: Role
+    parts: tuple[Part, ...]
+    status: MessageStatus
+    created_at: datetime
+    context: Mapping[str, str] = {}
+    """What the page told about itself when the user asked, such as the dashboard's name."""
+    usage: Usage | None = None
+
+    @property
+    def text(self) -> str:
+        """The text to show, without reasoning."""
+        return text_of(self.parts)
+
+
+class Page(Struct, Generic[T], frozen=True):
+    """One page of a list. `page` counts from 1; `total` counts all rows of the list."""
+
+    items: tuple[T, ...]
+    page: int
+    limit: int
+    total: int
+
+    @property
+    def offset(self) -> int:
+        """Rows before this page."""
+        return (self.page - 1) * self.limit
+
+
+class OpenedTurn(Struct, frozen=True):
+    """A user's message that is stored and waits for its answer."""
+
+    session: Session
+    message: Message
+
+
+class ConversationStore(Protocol):
+    """Stored conversations. Every call is bound to one user: what belongs to another does not exist.
+
+    Raises:
+        NotFound: where a session is named that this user does not have.
+        Unavailable: when the database does not answer.
+    """
+
+    async def create_session(self, user_id: str, title: str) -> Session:
+        """A new, empty session under a fresh random id."""
+
+    async def list_sessions(self, user_id: str, *, page: int, limit: int) -> Page[Session]:
+        """Newest activity first."""
+
+    async def get_session(self, user_id: str, session_id: str) -> Session:
+        """The session of that id."""
+
+    async def rename_session(self, user_id: str, session_id: str, title: str) -> Session:
+        """The session under its new title."""
+
+    async def delete_session(self, user_id: str, session_id: str) -> None:
+        """Remove the session and all its messages."""
+
+    async def clear_messages(self, user_id: str, session_id: str) -> None:
+        """Remove the session's messages, keep the session."""
+
+    async def list_messages(self, user_id: str, session_id: str, *, page: int | None, limit: int) -> Page[Message]:
+        """Oldest first. Without a page: the newest `limit` messages (as the last rows, `page` is then 1)."""
+
+    async def open_turn(
+        self, user_id: str, session_id: str | None, *, title: str, text: str, context: Mapping[str, str]
+    ) -> OpenedTurn:
+        """Store a user's message, in one transaction with the session if that is new.
+
+        Without an id the session is created under a fresh one; an id this user does not have yet is created as it is.
+        `title` is for a session that is created here.
+        """
+
+    async def history(self, user_id: str, session_id: str) -> Sequence[Message]:
+        """All messages of the session, oldest first, for the model."""
+
+    async def close_turn(self, turn: OpenedTurn, answer: Message) -> bool:
+        """Store the answer of a turn; False, and nothing stored, when its question is gone (deleted or cleared)."""
