@@ -1,0 +1,25 @@
+"""A fake OpenAI and a provider that is pointed at it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+from aichat_backend.providers.limits import TimeLimits
+from aichat_backend.providers.openai import OpenAIProvider
+from fakes.fake_openai import FakeOpenAI, fake_openai
+
+KEY = "sk-proj-canary-0123456789abcdef"
+
+
+@pytest.fixture
+async def upstream() -> AsyncIterator[FakeOpenAI]:
+    async with fake_openai() as fake:
+        yield fake
+
+
+@pytest.fixture
+async def provider(upstream: FakeOpenAI) -> AsyncIterator[OpenAIProvider]:
+    provider = OpenAIProvider(api_key=KEY, base_url=upstream.base_url, limits=TimeLimits(5, 5, 10))
+    yield provider
+    await provider.aclose()

@@ -1,0 +1,116 @@
+"""The provider on a real socket: a good conversation with OpenAI."""
+
+from __future__ import annotations
+
+import asyncio
+
+from aichat_backend.chat.parts import ChatMessage, ReasoningPart, Role, TextPart, Usage
+from aichat_backend.providers.base import Event, Finished, FinishReason, ModelRequest, ReasoningDelta, TextDelta
+from aichat_backend.providers.openai import OpenAIProvider
+from fakes.fake_openai import FakeOpenAI
+from fakes.openai_wire import DONE, Act, Reply, answer, chunk, reasoning, text, usage
+
+
+def question(model: str = "gpt-4o-mini", **options: object) -> ModelRequest:
+    return ModelRequest(model=model, messages=(ChatMessage(Role.USER, (TextPart("Why is it slow?"),)),), **options)  # type: ignore[arg-type]
+
+
+async def told(provider: OpenAIProvider, request: ModelRequest | None = None) -> list[Event]:
+    return [event async for event in provider.stream(request or question())]
+
+
+async def test_tells_the_text_as_it_comes_and_then_how_it_ended(provider: OpenAIProvider, upstream: FakeOpenAI) -> None:
+    upstream.script(answer("Slow", " disks", ".", tokens=(12, 3)))
+
+    assert await told(provider) == [
+        TextDelta("Slow"),
+        TextDelta(" disks"),
+        TextDelta("."),
+        Finished(FinishReason.STOP, Usage(12, 3)),
+    ]
+
+
+async def test_sends_the_conversation_and_the_settings(provider: OpenAIProvider, upstream: FakeOpenAI) -> None:
+    request = ModelRequest(
+        model="gpt-4o-mini",
+        system="You know databases.",
+        messages=(
+            ChatMessage(Role.USER, (TextPart("Hi"),)),
+            ChatMessage(Role.ASSISTANT, (ReasoningPart("secret thoughts"), TextPart("Hello"))),
+            ChatMessage(Role.USER, (TextPart("Bye"),)),
+        ),
+        temperature=0.2,
+        max_tokens=99,
+    )
+
+    await told(provider, request)
+
+    assert upstream.last.path == "/v1/chat/completions"
+    assert upstream.last.headers["Authorization"].startswith("Bearer sk-")
+    assert upstream.last.body == {
+        "model": "gpt-4o-mini",
+        "messages": [
+            {"role": "system", "content": "You know databases."},
+            {"role": "user", "content": "Hi"},
+            {"role": "assistant", "content": "Hello"},
+            {"role": "user", "content": "Bye"},
+        ],
+        "stream": True,
+        "stream_options": {"include_usage": True},
+        "temperature": 0.2,
+        "max_tokens": 99,
+    }
+
+
+async def test_reasoning_models_get_no_temperature_and_their_own_token_limit(
+    provider: OpenAIProvider, upstream: FakeOpenAI
+) -> None:
+    await told(provider, question("o3-mini", temperature=0.2, max_tokens=99))
+
+    assert "temperature" not in upstream.last.body
+    assert "max_tokens" not in upstream.last.body
+    assert upstream.last.body["max_completion_tokens"] == 99
+
+
+async def test_what_arrives_together_is_told_together(provider: OpenAIProvider, upstream: FakeOpenAI) -> None:
+    burst = b"".join((reasoning("Let me"), reasoning(" see", key="reasoning"), text("It"), text(" is"), text(" I/O")))
+    upstream.script(Reply((text("First"), burst, chunk(finish="stop") + usage(1, 2) + DONE)))
+
+    assert await told(provider) == [
+        TextDelta("First"),
+        ReasoningDelta("Let me see"),
+        TextDelta("It is I/O"),
+        Finished(FinishReason.STOP, Usage(1, 2)),
+    ]
+
+
+async def test_the_first_text_does_not_wait_for_the_second(provider: OpenAIProvider, upstream: FakeOpenAI) -> None:
+    upstream.script(Reply((text("First"), Act.HANG)))
+
+    stream = provider.stream(question())
+
+    assert await asyncio.wait_for(anext(stream), 5) == TextDelta("First")
+    await stream.aclose()
+
+
+async def test_every_way_of_cutting_the_answer_gives_the_same_text(
+    provider: OpenAIProvider, upstream: FakeOpenAI
+) -> None:
+    whole = (
+        b"\xef\xbb\xbf: hello\r\n\r\n"
+        + text("é→🙂")
+        + b"data: "
+        + b'{"choices":[{"finish_reason":"stop"}]}\r\n\r\n'
+        + DONE
+    )
+    for cut in range(1, len(whole)):
+        upstream.script(Reply((whole[:cut], whole[cut:])))
+        assert await told(provider) == [TextDelta("é→🙂"), Finished(FinishReason.STOP)], f"cut at {cut}"
+
+
+async def test_a_connection_is_used_again(provider: OpenAIProvider, upstream: FakeOpenAI) -> None:
+    for _ in range(3):
+        await told(provider)
+
+    assert len(upstream.exchanges) == 3
+    assert len({exchange.peer for exchange in upstream.exchanges}) == 1
