@@ -1,0 +1,70 @@
+"""From a database URL to the engines that reach it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+from aichat_backend.storage.errors import UnsupportedDatabase
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sqlalchemy import Table
+    from sqlalchemy.dialects.sqlite import Insert
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+    InsertOrUpdate = Callable[[Table], Insert]
+
+_EXAMPLE = "sqlite:////srv/aichat-backend/chat.db"
+
+
+@dataclass(frozen=True, slots=True)
+class Engines:
+    """One database, reached in three ways."""
+
+    reader: AsyncEngine
+    """Any number of transactions at a time, which see a snapshot and change nothing."""
+    writer: AsyncEngine
+    """Transactions that may write from their first statement on."""
+    migrator: AsyncEngine
+    """For one transaction that changes the schema while other processes wait for it."""
+    insert: InsertOrUpdate
+    """Makes INSERT statements that know this database's `ON CONFLICT`."""
+
+    async def dispose(self) -> None:
+        """Close every connection."""
+        for engine in (self.reader, self.writer, self.migrator):
+            await engine.dispose()
+
+
+async def open_engines(url: str) -> Engines:
+    """Engines for the database of that URL; a new SQLite file is created.
+
+    Raises:
+        UnsupportedDatabase: when this version cannot use such a database.
+        InaccessibleDatabase: when its file cannot be reached.
+        DamagedDatabase: when its file is not a database.
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        # Neither the message nor the cause: both may quote a password.
+        raise UnsupportedDatabase(f"The database URL cannot be understood. Give one such as {_EXAMPLE}.") from None
+    match parsed.drivername:
+        case "sqlite" | "sqlite+aiosqlite":
+            # Imported here, so that only the driver in use is loaded.
+            from aichat_backend.storage.sqlite import open_sqlite
+
+            return await open_sqlite(parsed)
+        case drivername if drivername.startswith("postgres"):
+            raise UnsupportedDatabase(
+                f"PostgreSQL is not supported by this version. Use SQLite, with a URL such as {_EXAMPLE}."
+            )
+        case drivername:
+            raise UnsupportedDatabase(
+                f"Databases of kind {drivername!r} are not supported. Use SQLite, with a URL such as {_EXAMPLE}."
+            )

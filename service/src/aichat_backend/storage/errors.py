@@ -1,0 +1,65 @@
+"""What can go wrong with the database: at start, for the operator to mend; later, for the caller to try again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import exc
+
+from aichat_backend.errors import Unavailable
+
+RETRY_AFTER_SECONDS = 5
+
+
+class StorageError(Exception):
+    """The database cannot be used as it is. The message is one line for the operator: the thing and its remedy."""
+
+
+class UnsupportedDatabase(StorageError):
+    """The URL names no database that this version can use."""
+
+
+class InaccessibleDatabase(StorageError):
+    """The database's file or folder is missing, or may not be written."""
+
+
+class DamagedDatabase(StorageError):
+    """The file is there, and is no database that can be read."""
+
+
+class NewerDatabase(StorageError):
+    """A newer version of the program has changed the schema already."""
+
+
+class DatabaseUnavailable(Unavailable):
+    """The database did not do what it was asked. `detail` is for the log alone; the cause is chained."""
+
+    code = "database_unavailable"
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(
+            "The chat history cannot be reached right now. Try again in a little while.",
+            retry_after=RETRY_AFTER_SECONDS,
+        )
+        self.detail = detail
+
+    def __str__(self) -> str:
+        return f"{self.message} ({self.detail})"
+
+
+_OUR_MISTAKES = (exc.IntegrityError, exc.DataError, exc.ProgrammingError, exc.NotSupportedError)
+"""Errors that say that a statement is wrong, not that the database is unwell: they stay as they are."""
+
+
+@contextmanager
+def unavailable_when_failing() -> Iterator[None]:
+    """Turn the database's own failures (locked, full, damaged, unreachable) into `DatabaseUnavailable`."""
+    try:
+        yield
+    except _OUR_MISTAKES:
+        raise
+    except exc.DBAPIError as error:
+        raise DatabaseUnavailable(str(error.orig)) from error
+    except exc.TimeoutError as error:
+        raise DatabaseUnavailable("no connection became free in time") from error
