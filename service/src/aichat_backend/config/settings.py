@@ -1,0 +1,110 @@
+"""Every setting of the service, its type, limits and default.
+
+A setting `llm_model` is the variable `AICHAT_LLM_MODEL` and the key `llm_model` of a configuration file.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
+
+PREFIX = "AICHAT_"
+
+
+class ProviderName(StrEnum):
+    """The model providers that can be chosen."""
+
+    OPENAI = "openai"
+    MOCK = "mock"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host to listen on is reached from this machine alone."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _http_url(value: str) -> str:
+    if not value.startswith(("http://", "https://")):
+        raise ValueError("must begin with http:// or https://")
+    return value.rstrip("/")
+
+
+def _database_url(value: str) -> str:
+    if "://" not in value:
+        raise ValueError("must be a URL such as sqlite:////srv/aichat-backend/chat.db")
+    return value
+
+
+class Settings(BaseModel):
+    """The effective settings of one process."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    host: str = Field("127.0.0.1", description="Address to listen on. Any but a loopback one needs a proxy secret.")
+    port: int = Field(3001, ge=1, le=65535, description="Port to listen on.")
+    proxy_secret: SecretStr | None = Field(
+        None, description="What the proxy must send as X-AIChat-Proxy-Secret; needed when `host` is not loopback."
+    )
+
+    llm_provider: ProviderName = Field(ProviderName.OPENAI, description="Who answers.")
+    llm_model: str = Field("gpt-4o-mini", min_length=1, max_length=200, description="The provider's name of the model.")
+    llm_base_url: Annotated[str, AfterValidator(_http_url)] | None = Field(
+        None, description="Where the provider's API is, if not at the provider's own address."
+    )
+    llm_temperature: float | None = Field(None, ge=0, le=2, description="Sampling temperature; unset: the model's own.")
+    llm_max_tokens: int | None = Field(
+        None, ge=1, description="Longest answer in tokens; unset: the model's own limit."
+    )
+    llm_system_prompt: str | None = Field(None, description="Instructions put before every conversation.")
+    llm_first_byte_timeout: float = Field(60, gt=0, description="Seconds to wait for an answer to begin.")
+    llm_idle_timeout: float = Field(60, gt=0, description="Seconds an answer may pause.")
+    llm_total_timeout: float = Field(600, gt=0, description="Seconds an answer may take altogether.")
+    api_key: SecretStr | None = Field(None, description="The provider's API key.")
+    api_key_file: Path | None = Field(None, description="A file that holds the API key; `api_key` wins.")
+    mock_delay_ms: int = Field(40, ge=0, le=10_000, description="Pause of the mock provider between words.")
+
+    data_dir: Path = Field(Path("/srv/aichat-backend"), description="Where the service keeps its data.")
+    database_url: Annotated[str, AfterValidator(_database_url)] | None = Field(
+        None, description="The database; unset: the SQLite file chat.db in `data_dir`."
+    )
+    mcp_servers_file: Path = Field(
+        Path("/srv/aichat-backend/mcp-servers.json"), description="The tool servers the assistant may use."
+    )
+
+    max_message_bytes: int = Field(
+        262_144, ge=1, le=16_777_216, description="Longest message of a user, in bytes of UTF-8."
+    )
+    max_runs_per_user: int = Field(8, ge=1, description="Answers that one user may have under way at once.")
+    shutdown_grace: float = Field(
+        10, ge=0, le=3600, description="Seconds that answers under way get to finish when the service stops."
+    )
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], Field(description="The least to log.")] = "info"
+
+    @model_validator(mode="after")
+    def _wide_bind_needs_secret(self) -> Settings:
+        if not is_loopback(self.host) and self.proxy_secret is None:
+            raise ValueError(
+                f"{PREFIX}HOST: {self.host} is reachable from other machines, where identity headers could be forged: "
+                f"listen on 127.0.0.1, or set {PREFIX}PROXY_SECRET and let the proxy send it as X-AIChat-Proxy-Secret"
+            )
+        return self
+
+    @property
+    def effective_database_url(self) -> str:
+        """The database's URL, with the default filled in."""
+        return self.database_url or f"sqlite:///{self.data_dir / 'chat.db'}"
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The texts that must never be shown."""
+        held = (getattr(self, name) for name in type(self).model_fields)
+        return tuple(value.get_secret_value() for value in held if isinstance(value, SecretStr))
