@@ -1,0 +1,169 @@
+"""Runs: answers being generated, owned by the server and not by whoever reads them."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable
+from datetime import UTC, datetime
+from time import monotonic
+
+import structlog
+
+from aichat_backend.chat.conversation import ConversationStore, Message, MessageStatus, OpenedTurn
+from aichat_backend.chat.history import ModelOptions, build_request
+from aichat_backend.chat.parts import Role
+from aichat_backend.chat.turn import Draft, take_turn
+from aichat_backend.errors import ChatError, ProviderError, Unavailable
+from aichat_backend.providers.base import Provider
+from aichat_backend.streams.log import EventLog
+from aichat_backend.streams.messages import StreamMessage, StreamMessageType
+from aichat_backend.telemetry.metrics import Metrics
+
+_log = structlog.get_logger(__name__)
+
+_STOPPING = "The service is restarting; what was answered so far is kept. Ask again in a moment."
+_INTERNAL = "Something went wrong on the server; the administrator finds the cause in its log."
+
+
+class Run:
+    """One answer in the making: its events, its end, and the way to stop it."""
+
+    def __init__(
+        self,
+        turn: OpenedTurn,
+        *,
+        provider: Provider,
+        options: ModelOptions,
+        store: ConversationStore,
+        metrics: Metrics,
+        on_ended: Callable[[Run], None],
+    ) -> None:
+        """`on_ended` is called once, when all is stored and before the readers hear of the end."""
+        self.id = secrets.token_urlsafe(16)
+        self.turn = turn
+        self.log = EventLog()
+        self._provider = provider
+        self._options = options
+        self._store = store
+        self._metrics = metrics
+        self._on_ended = on_ended
+        self._draft = Draft()
+        self._stop_status: MessageStatus | None = None
+        self._answer: Message | None = None
+        self._error: ChatError | None = None
+        self._started = monotonic()
+        self._generation = asyncio.create_task(self._generate(), name=f"generate {self.id}")
+        self._keeper = asyncio.create_task(self._keep(), name=f"keep {self.id}")
+
+    @property
+    def user_id(self) -> str:
+        """Whose run it is."""
+        return self.turn.session.user_id
+
+    @property
+    def session_id(self) -> str:
+        """The session that gets the answer."""
+        return self.turn.session.id
+
+    @property
+    def finished(self) -> bool:
+        """Whether the terminal event is out."""
+        return self._keeper.done()
+
+    def stop(self, status: MessageStatus) -> None:
+        """End the answer where it is; `status` tells why. Too late is no error."""
+        if self._stop_status is None and not self._generation.done():
+            self._stop_status = status
+            self._generation.cancel()
+
+    async def ended(self) -> None:
+        """Wait for the end. Leaving early does not disturb the run."""
+        await asyncio.wait({self._keeper})
+
+    async def answer(self) -> Message:
+        """Wait for the answer.
+
+        Raises:
+            ChatError: why there is none, or only a part of it.
+        """
+        await self.ended()
+        if self._error is not None:
+            raise self._error
+        if self._answer is None:
+            raise Unavailable("The answer was stopped.", code="stopped")
+        return self._answer
+
+    async def _generate(self) -> None:
+        history = await self._store.history(self.user_id, self.session_id)
+        await take_turn(self._provider, build_request(self._options, history), self.session_id, self._draft, self.log)
+
+    async def _keep(self) -> None:
+        """Wait until the generation ends in whatever way, store what is there, and only then tell the readers."""
+        await asyncio.wait({self._generation})
+        status = self._judge()
+        if self._draft.has_text:
+            try:
+                await self._store_answer(status)
+            except Exception as error:  # noqa: BLE001 - whatever it was, the readers must hear of the end
+                _log.error("answer_not_stored", run_id=self.id, exc_info=error)
+                self._error = _for_readers(error)
+        self._report(status)
+        self._on_ended(self)
+        self.log.close(self._terminal_event())
+
+    def _judge(self) -> MessageStatus:
+        if self._generation.cancelled():
+            status = self._stop_status or MessageStatus.INTERRUPTED
+            if status is MessageStatus.INTERRUPTED:
+                self._error = Unavailable(_STOPPING, code="stopping", retry_after=5)
+            return status
+        failure = self._generation.exception()
+        if failure is None:
+            return MessageStatus.COMPLETE
+        if isinstance(failure, ProviderError):
+            self._metrics.provider_failures.labels(failure.failure).inc()
+            _log.warning("provider_failed", run_id=self.id, failure=failure.failure, detail=failure.detail)
+        else:
+            _log.error("run_failed", run_id=self.id, exc_info=failure)
+        self._error = _for_readers(failure)
+        return MessageStatus.FAILED
+
+    async def _store_answer(self, status: MessageStatus) -> None:
+        answer = Message(
+            id=secrets.token_urlsafe(16),
+            role=Role.ASSISTANT,
+            parts=self._draft.parts(),
+            status=status,
+            created_at=datetime.now(UTC),
+            usage=self._draft.usage,
+        )
+        if await self._store.close_turn(self.turn, answer):
+            self._answer = answer
+
+    def _report(self, status: MessageStatus) -> None:
+        usage = self._draft.usage
+        self._metrics.runs.labels(status).inc()
+        if usage is not None:
+            self._metrics.tokens.labels("input").inc(usage.input_tokens)
+            self._metrics.tokens.labels("output").inc(usage.output_tokens)
+        _log.info(
+            "run_ended",
+            run_id=self.id,
+            user_id=self.user_id,
+            session_id=self.session_id,
+            status=status,
+            seconds=round(monotonic() - self._started, 3),
+            events=len(self.log),
+            input_tokens=usage.input_tokens if usage else None,
+            output_tokens=usage.output_tokens if usage else None,
+        )
+
+    def _terminal_event(self) -> StreamMessage:
+        if self._error is not None:
+            return StreamMessage(type=StreamMessageType.ERROR, session_id=self.session_id, error=self._error.message)
+        return StreamMessage(type=StreamMessageType.DONE, session_id=self.session_id, done=True)
+
+
+def _for_readers(error: BaseException) -> ChatError:
+    return error if isinstance(error, ChatError) else ChatError(_INTERNAL)
