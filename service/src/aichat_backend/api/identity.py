@@ -1,0 +1,72 @@
+"""Who calls: the user id that the proxy took from PMM's login."""
+
+from __future__ import annotations
+
+import hmac
+import re
+from collections.abc import Callable
+from ipaddress import ip_address
+from typing import Any, TypeVar
+
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+
+from aichat_backend.errors import Forbidden, NotFound, Unauthenticated
+
+USER_HEADER = "X-User-ID"
+PROXY_SECRET_HEADER = "X-AIChat-Proxy-Secret"  # noqa: S105 - the header's name
+
+_USER_ID = re.compile(r"[1-9][0-9]{0,18}")
+_user_key = web.RequestKey("user_id", str)
+_PROXY_TRACES = ("Forwarded", "X-Forwarded-For", "X-Real-IP")
+
+H = TypeVar("H", bound=Callable[..., Any])
+
+
+def public(handler: H) -> H:
+    """Mark a handler that answers without a login."""
+    handler.public = True  # type: ignore[attr-defined]
+    return handler
+
+
+def user_of(request: web.Request) -> str:
+    """The id of the caller."""
+    return request[_user_key]
+
+
+def require_local(request: web.Request) -> None:
+    """Answer only those on this machine, and not through the proxy.
+
+    Raises:
+        NotFound: for everyone else.
+    """
+    proxied = any(header in request.headers for header in _PROXY_TRACES)
+    if proxied or (request.remote is not None and not ip_address(request.remote).is_loopback):
+        raise NotFound("Not found")
+
+
+def identity_middleware(proxy_secret: str | None) -> Middleware:
+    """Let only identified callers through to what is not public, before any body is read."""
+
+    @web.middleware
+    async def identify(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if not getattr(request.match_info.handler, "public", False):
+            if proxy_secret is not None:
+                _check_proxy(request, proxy_secret)
+            request[_user_key] = _identity(request)
+        return await handler(request)
+
+    return identify
+
+
+def _identity(request: web.Request) -> str:
+    values = request.headers.getall(USER_HEADER, [])
+    if len(values) != 1 or not _USER_ID.fullmatch(values[0]):
+        raise Unauthenticated("Authentication required: missing or invalid user ID")
+    return values[0]
+
+
+def _check_proxy(request: web.Request, secret: str) -> None:
+    given = request.headers.get(PROXY_SECRET_HEADER, "")
+    if not hmac.compare_digest(given.encode(), secret.encode()):
+        raise Forbidden("Requests must come through PMM's proxy.")

@@ -1,0 +1,54 @@
+"""Each request gets an id, a log line and its place in the metrics."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from time import monotonic
+
+import structlog
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+from structlog.contextvars import bound_contextvars
+
+from aichat_backend.telemetry.metrics import Metrics
+
+REQUEST_ID_HEADER = "X-Request-ID"
+
+_GIVEN_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_request_id_key = web.RequestKey("request_id", str)
+_log = structlog.get_logger(__name__)
+
+
+def request_id_of(request: web.Request) -> str:
+    """The id under which the log tells about this request."""
+    return request[_request_id_key]
+
+
+def observation_middleware(metrics: Metrics) -> Middleware:
+    """Number, log and count every request. A request id that the proxy sends is kept."""
+
+    @web.middleware
+    async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
+        given = request.headers.get(REQUEST_ID_HEADER, "")
+        request_id = given if _GIVEN_ID.fullmatch(given) else secrets.token_urlsafe(12)
+        request[_request_id_key] = request_id
+        started = monotonic()
+        with bound_contextvars(request_id=request_id):
+            response = await handler(request)
+            if not response.prepared:
+                response.headers[REQUEST_ID_HEADER] = request_id
+            _record(request, response, monotonic() - started)
+        return response
+
+    def _record(request: web.Request, response: web.StreamResponse, seconds: float) -> None:
+        resource = request.match_info.route.resource
+        route = resource.canonical if resource is not None else "unknown"
+        metrics.requests.labels(request.method, route, response.status).inc()
+        if response.content_type != "text/event-stream":
+            metrics.latency.labels(route).observe(seconds)
+        _log.info(
+            "request", method=request.method, route=route, status=response.status, milliseconds=round(seconds * 1000, 1)
+        )
+
+    return observe

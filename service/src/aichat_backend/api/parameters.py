@@ -1,0 +1,62 @@
+"""Query and path parameters, read leniently where the contract says so."""
+
+from __future__ import annotations
+
+import re
+
+from aiohttp import web
+
+from aichat_backend.errors import InvalidRequest, NotFound
+
+MAX_LIMIT = 100
+_MAX_PAGE = 10**9
+_SESSION_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_TRUE = {"true", "1"}
+
+
+def limit_of(request: web.Request, default: int) -> int:
+    """`limit`, 1 to 100; anything else means the default."""
+    return _number(request, "limit", default, MAX_LIMIT)
+
+
+def page_of(request: web.Request) -> int:
+    """`page`, counted from 1; anything else means the first."""
+    return _number(request, "page", 1, _MAX_PAGE)
+
+
+def wants_streaming(request: web.Request) -> bool:
+    """Whether the answer is to be streamed."""
+    return request.query.get("streaming", "") in _TRUE
+
+
+def session_of_path(request: web.Request) -> str:
+    """The session id in the path.
+
+    Raises:
+        NotFound: no session can have that id.
+    """
+    session_id = request.match_info["session_id"]
+    if not _SESSION_ID.fullmatch(session_id):
+        raise NotFound("Session not found")
+    return session_id
+
+
+def session_id_given(value: str | None) -> str | None:
+    """A session id that a client chose or was told; None when it is absent or empty.
+
+    Raises:
+        InvalidRequest: the id has other than 1 to 64 of the characters A-Z a-z 0-9 _ -.
+    """
+    if not value:
+        return None
+    if not _SESSION_ID.fullmatch(value):
+        raise InvalidRequest("session_id: must be 1 to 64 of the characters A-Z a-z 0-9 _ -")
+    return value
+
+
+def _number(request: web.Request, name: str, default: int, highest: int) -> int:
+    text = request.query.get(name, "")
+    if not (text.isascii() and text.isdigit() and len(text) <= len(str(highest))):
+        return default
+    number = int(text)
+    return number if 1 <= number <= highest else default

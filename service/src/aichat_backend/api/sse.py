@@ -1,0 +1,54 @@
+"""An event log as a response that EventSource reads."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from aichat_backend.streams.log import EventLog
+from aichat_backend.telemetry.metrics import Metrics
+
+HEARTBEAT_SECONDS = 10.0
+"""Silence after which a comment is sent, well within what proxies and the contract's 15 s allow."""
+
+_RETRY = b"retry: 3000\n\n"
+_HEARTBEAT = b": heartbeat\n\n"
+_HEADERS = {
+    "Content-Type": "text/event-stream; charset=utf-8",
+    "Cache-Control": "no-cache, no-transform",
+    "X-Accel-Buffering": "no",
+}
+
+
+class EventStreams:
+    """Sends logs to readers."""
+
+    def __init__(self, metrics: Metrics, *, heartbeat: float = HEARTBEAT_SECONDS) -> None:
+        self._metrics = metrics
+        self._heartbeat = heartbeat
+
+    async def send(self, request: web.Request, log: EventLog, *, after: int = 0) -> web.StreamResponse:
+        """Send every event after that id, those that are there at once, and end with the terminal one.
+
+        A reader who has them all already gets 204, which tells EventSource to stop reconnecting.
+        """
+        if log.closed and after >= len(log):
+            return web.Response(status=204)
+        response = web.StreamResponse(headers=_HEADERS)
+        await response.prepare(request)
+        with self._metrics.readers.track_inprogress():
+            try:
+                await self._follow(response, log, min(after, len(log)))
+            except ConnectionResetError:
+                # The reader left; the run goes on.
+                return response
+        return response
+
+    async def _follow(self, response: web.StreamResponse, log: EventLog, position: int) -> None:
+        await response.write(_RETRY)
+        while not (log.closed and position >= len(log)):
+            if await log.wait_beyond(position, self._heartbeat):
+                frames, position = log.after(position), len(log)
+                await response.write(frames)
+            else:
+                await response.write(_HEARTBEAT)
+        await response.write_eof()
