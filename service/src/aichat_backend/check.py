@@ -1,0 +1,102 @@
+"""Whether the service can work with its settings: each thing it needs is tried and gets a verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+
+from aichat_backend.chat.parts import ChatMessage, Role, TextPart
+from aichat_backend.config.loading import LoadedSettings
+from aichat_backend.config.settings import Settings
+from aichat_backend.errors import ProviderError, Unavailable
+from aichat_backend.providers.base import ModelRequest, Provider
+from aichat_backend.providers.registry import build_provider
+from aichat_backend.storage.database import Database
+from aichat_backend.storage.errors import StorageError
+
+_SQLITE = "sqlite:///"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What was found about one thing."""
+
+    subject: str
+    well: bool
+    finding: str
+
+    def __str__(self) -> str:
+        return f"{self.subject:<10}{'ok' if self.well else 'failed':<8}{self.finding}"
+
+
+async def check_all(loaded: LoadedSettings) -> Sequence[Verdict]:
+    """Try settings, database and provider. The provider is really asked, for a short answer."""
+    settings = loaded.settings
+    return (
+        _check_settings(loaded),
+        await _check_database(settings),
+        await _check_provider(settings, build_provider(settings)),
+    )
+
+
+def _check_settings(loaded: LoadedSettings) -> Verdict:
+    if loaded.warnings:
+        return Verdict("settings", False, "; ".join(loaded.warnings))
+    return Verdict("settings", True, f"{len(loaded.sources)} set, the rest at their defaults")
+
+
+async def _check_database(settings: Settings) -> Verdict:
+    url = settings.effective_database_url
+    missing = _missing_file(url)
+    if missing is not None:
+        return _check_folder(missing.parent)
+    try:
+        database = await Database.open(url)
+    except StorageError as error:
+        return Verdict("database", False, str(error))
+    try:
+        await database.ping()
+    except Unavailable as error:
+        return Verdict("database", False, str(error))
+    finally:
+        await database.close()
+    return Verdict("database", True, "answers")
+
+
+def _missing_file(url: str) -> Path | None:
+    """The SQLite file that is not there yet. A check must not create it: it may run as another user."""
+    if not url.startswith(_SQLITE):
+        return None
+    file = Path(url.removeprefix(_SQLITE))
+    return None if file.exists() else file
+
+
+def _check_folder(folder: Path) -> Verdict:
+    if folder.is_dir():
+        return Verdict("database", True, f"is created in {folder} when the service starts for the first time")
+    return Verdict("database", False, f"the folder {folder} does not exist: create it, or set AICHAT_DATA_DIR")
+
+
+async def _check_provider(settings: Settings, provider: Provider) -> Verdict:
+    problem = provider.problem()
+    if problem is not None:
+        return Verdict("provider", False, problem)
+    request = ModelRequest(
+        model=settings.llm_model,
+        messages=(ChatMessage(Role.USER, (TextPart("Answer with the one word: ready"),)),),
+        temperature=settings.llm_temperature,
+        max_tokens=settings.llm_max_tokens,
+    )
+    started = monotonic()
+    try:
+        async with aclosing(provider.stream(request)) as events:
+            async for _event in events:
+                pass
+    except ProviderError as error:
+        return Verdict("provider", False, f"{provider.name} {settings.llm_model}: {error.message} ({error.detail})")
+    finally:
+        await provider.aclose()
+    return Verdict("provider", True, f"{provider.name} {settings.llm_model} answered in {monotonic() - started:.1f} s")

@@ -1,0 +1,122 @@
+"""`aichat-backend`: serve, show the effective settings, check them."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from aichat_backend import __version__
+from aichat_backend.config.loading import DEFAULT_FILE, ConfigurationError, LoadedSettings, load_settings
+from aichat_backend.config.supervisord import DEFAULT_INI, read_environment
+
+PROGRAM = "aichat-backend"
+EX_FAILURE = 1
+EX_CONFIG = 78
+"""The exit status for wrong settings, as in sysexits.h."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the program; the result is its exit status."""
+    options = _parser().parse_args(arguments)
+    command = {"serve": _serve, "config": _config, "check": _check}[options.command]
+    try:
+        return command(options)
+    except ConfigurationError as error:
+        for problem in error.problems:
+            _complain(problem)
+        return EX_CONFIG
+
+
+def _parser() -> argparse.ArgumentParser:
+    sources = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
+    group = sources.add_mutually_exclusive_group()
+    group.add_argument("--env-only", action="store_true", help="read no configuration file")
+    group.add_argument(
+        "--config",
+        metavar="FILE",
+        type=Path,
+        help=f"read this configuration file (otherwise {DEFAULT_FILE}, if it is there)",
+    )
+    parser = argparse.ArgumentParser(prog=PROGRAM, description="The AI chat backend of PMM.", parents=[sources])
+    parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
+    parser.set_defaults(command="serve")
+    commands = parser.add_subparsers(metavar="COMMAND", title="commands (without one: serve)")
+    for name, summary in (
+        ("config", "print the effective settings, secrets masked"),
+        ("check", "check the settings, the database and the provider"),
+    ):
+        command = commands.add_parser(name, help=summary, description=f"{summary.capitalize()}.", parents=[sources])
+        command.set_defaults(command=name)
+        command.add_argument(
+            "--ini",
+            metavar="FILE",
+            type=Path,
+            default=DEFAULT_INI if DEFAULT_INI.exists() else None,
+            help=f"the ini file with the environment of the service (otherwise {DEFAULT_INI}, if it is there)",
+        )
+    return parser
+
+
+def _config_file(options: argparse.Namespace) -> Path | None:
+    if "config" in options:
+        return Path(options.config)
+    if "env_only" in options or not DEFAULT_FILE.exists():
+        return None
+    return DEFAULT_FILE
+
+
+def _settings_of_service(options: argparse.Namespace) -> LoadedSettings:
+    """The settings as the service has them, though this process was started from a shell."""
+    if options.ini is None:
+        return load_settings(os.environ, _config_file(options))
+    environment = {**os.environ, **read_environment(options.ini)}
+    return load_settings(environment, _config_file(options), environment_name=str(options.ini))
+
+
+def _serve(options: argparse.Namespace) -> int:
+    loaded = load_settings(os.environ, _config_file(options))
+    # Imported only here: `--version`, `config` and a wrong setting answer at once.
+    import uvloop
+
+    from aichat_backend.serving import AddressInUse, serve
+    from aichat_backend.storage.errors import StorageError
+    from aichat_backend.telemetry.logs import configure, log_warnings
+
+    configure(loaded.settings.log_level, secrets=loaded.settings.secrets)
+    log_warnings("setting", loaded.warnings)
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(serve(loaded.settings))
+    except (StorageError, AddressInUse) as error:
+        _complain(str(error))
+        return EX_FAILURE
+    return 0
+
+
+def _config(options: argparse.Namespace) -> int:
+    from aichat_backend.config.display import lines
+
+    loaded = _settings_of_service(options)
+    for line in lines(loaded):
+        print(line)
+    for warning in loaded.warnings:
+        _complain(warning)
+    return 0
+
+
+def _check(options: argparse.Namespace) -> int:
+    from aichat_backend.check import check_all
+
+    loaded = _settings_of_service(options)
+    verdicts = asyncio.run(check_all(loaded))
+    for verdict in verdicts:
+        print(verdict)
+    return 0 if all(verdict.well for verdict in verdicts) else EX_FAILURE
+
+
+def _complain(problem: str) -> None:
+    print(f"{PROGRAM}: {problem}", file=sys.stderr)
