@@ -12,7 +12,8 @@ PASSED_ON = ("index-url", "extra-index-url", "trusted-host", "default-timeout", 
 
 def pip_settings() -> dict[str, str]:
     """Return pip's settings; the environment's win over the files'."""
-    listing = subprocess.run([sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=False).stdout
+    command = [sys.executable, "-m", "pip", "config", "list"]
+    listing = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     settings = {}
     for line in sorted(listing.splitlines(), key=lambda line: line.startswith(":env:")):
         key, separator, value = line.partition("=")

@@ -38,7 +38,8 @@ class PMMManaged(JSONHandler):
         elif path == "/v1/server/readyz":
             self.answer(HTTPStatus.OK, {})
         else:
-            self.answer(HTTPStatus.OK, {"method": self.command, "path": self.path, "headers": dict(self.headers.items())})
+            headers = dict(self.headers.items())
+            self.answer(HTTPStatus.OK, {"method": self.command, "path": self.path, "headers": headers})
 
     do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = do_GET
 

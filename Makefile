@@ -1,0 +1,95 @@
+# Every target does its own set-up and can be run again. `make help` lists them.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.ONESHELL:
+
+ENV := . dev/env.sh
+
+# Which demo ports, scenario, test and question: make demo DEMO_HTTP_PORT=9080, make molecule S=default, …
+export DEMO_HTTP_PORT DEMO_HTTPS_PORT
+S ?= default
+T ?=
+Q ?= What changed since yesterday?
+
+##@ Use
+.PHONY: demo
+demo: ## Deploy onto a throwaway PMM-like server and ask a question through its nginx
+	@dev/demo/up
+
+.PHONY: ask
+ask: ## Ask the demo server: make ask Q="Why is it slow?"
+	@dev/demo/ask "$$QUESTION"
+ask: export QUESTION = $(Q)
+
+.PHONY: demo-shell
+demo-shell: ## A shell on the demo server
+	@$(ENV); podman exec -it pmm-ai-chat-demo bash
+
+.PHONY: demo-down
+demo-down: ## Remove the demo server
+	@dev/demo/down
+
+##@ Test
+.PHONY: test
+test: ## Everything: lint, unit and service tests, ansible-test, molecule default
+	@$(MAKE) --no-print-directory lint test-service ansible-test molecule
+
+.PHONY: check
+check: ## The quick loop, under a minute: lint and the service's tests, no containers
+	@$(MAKE) --no-print-directory lint test-service
+
+.PHONY: lint
+lint: setup ## Format, types, YAML, Ansible's production profile, locks
+	@dev/lint
+
+.PHONY: test-service
+test-service: setup ## The service's tests
+	@$(ENV); say "Service tests"
+	dev/pytest-service tests/service
+
+.PHONY: test-one
+test-one: setup ## One test of the service: make test-one T=tests/service/...::name
+	@[ -n "$(T)" ] || { echo "usage: make test-one T=tests/service/...::name" >&2; exit 2; }
+	dev/pytest-service "$(T)"
+
+.PHONY: ansible-test
+ansible-test: setup ## Ansible's own sanity and unit tests of the collection
+	@$(ENV); say "ansible-test sanity and units"
+	dev/ansible-test sanity units
+
+.PHONY: molecule
+molecule: setup image ## Deploy onto a fresh server and probe it: make molecule S=default
+	@$(ENV); say "Molecule scenario $(S)"
+	molecule test --scenario-name $(S)
+
+.PHONY: bench
+bench: setup ## What a relayed chunk costs, beside a raw pass-through
+	@service/.venv/bin/python -m tests.bench
+
+##@ Prepare
+.PHONY: setup
+setup: ## uv, both virtual environments, the community collections
+	@dev/bootstrap tools service collections
+
+.PHONY: lock
+lock: setup ## Bring the locks up to date with the pyproject files
+	@dev/lock
+
+.PHONY: image
+image: ## The image of the throwaway servers
+	@dev/bootstrap tools packages
+	dev/server/build-image
+
+.PHONY: hooks
+hooks: setup ## Run the quick checks before every commit
+	@.venv/bin/pre-commit install
+
+.PHONY: clean
+clean: demo-down ## Remove what the project made for itself: environments, caches, images
+	@$(ENV); ! command -v podman >/dev/null || podman images --quiet --filter reference='localhost/pmm-ai-chat-*' | sort -u | xargs --no-run-if-empty podman rmi --force
+	rm -rf .cache .venv service/.venv
+
+.PHONY: help
+help: ## This list
+	@awk 'BEGIN { FS = ":.*## " } /^##@/ { printf "\n%s\n", substr($$0, 5) } /^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

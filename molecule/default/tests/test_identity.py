@@ -1,0 +1,52 @@
+"""Who is calling: PMM's login decides, whatever the client claims."""
+
+import pytest
+
+from pmm_client import USER_IDS, PMMClient
+
+FORGED = {"X-User-ID": "4711"}
+ROUTES = [
+    ("GET", "/v1/chat/sessions"),
+    ("POST", "/v1/chat/sessions"),
+    ("POST", "/v1/chat/send"),
+    ("POST", "/v1/chat/send?streaming=true"),
+    ("GET", "/v1/chat/stream/unknown"),
+    ("DELETE", "/v1/chat/clear?session_id=unknown"),
+]
+
+
+@pytest.mark.parametrize(("method", "path"), ROUTES)
+@pytest.mark.parametrize("headers", [{}, FORGED], ids=["plain", "forged user id"])
+def test_without_a_login_every_call_gets_a_json_401(
+    anonymous: PMMClient, method: str, path: str, headers: dict[str, str]
+) -> None:
+    """Neither a missing login nor a forged identity comes past PMM's authentication."""
+    reply = anonymous.request(method, path, {"message": "hello"} if method == "POST" else None, headers)
+    assert reply.status == 401
+    assert reply.headers["content-type"].startswith("application/json")
+    assert reply.json()["error"]
+
+
+@pytest.mark.parametrize("login", ["alice", "bob"])
+def test_a_forged_user_id_of_a_logged_in_client_is_overwritten(login: str, request: pytest.FixtureRequest) -> None:
+    """A session made with a forged identity belongs to whom PMM knows."""
+    client: PMMClient = request.getfixturevalue(login)
+    reply = client.post("/v1/chat/sessions", {"title": "forged"}, FORGED)
+    assert reply.status == 201
+    assert str(reply.json()["user_id"]) == USER_IDS[login]
+    assert reply.json()["id"] in client.session_ids()
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/health"])
+def test_a_forged_user_id_does_not_matter_to_the_public_health_path(anonymous: PMMClient, path: str) -> None:
+    """Health answers everyone, and says nothing about anyone."""
+    assert anonymous.get(path, FORGED).json().keys() == anonymous.get(path).json().keys()
+
+
+def test_a_session_cookie_is_as_good_as_a_password(anonymous: PMMClient) -> None:
+    """The browser's way: log in at Grafana, then send nothing but the cookie."""
+    login = anonymous.post("/graph/login", {"user": "bob", "password": "bob-password"})
+    cookie = login.headers["set-cookie"].partition(";")[0]
+    reply = anonymous.post("/v1/chat/sessions", {"title": "by cookie"}, {"Cookie": cookie})
+    assert reply.status == 201
+    assert str(reply.json()["user_id"]) == USER_IDS["bob"]

@@ -1,0 +1,106 @@
+"""A client of a PMM server that needs no open port: every request is a curl on the server itself, through its nginx."""
+
+import json
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from testinfra.host import Host
+
+PASSWORDS = {"alice": "alice-password", "bob": "bob-password"}
+USER_IDS = {"alice": "11", "bob": "12"}
+_COMMON = "--silent --show-error --insecure --max-time 60"
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One HTTP answer; header names are in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: str
+
+    def json(self) -> Any:
+        """Return the decoded body."""
+        return json.loads(self.body)
+
+
+@dataclass(frozen=True)
+class ArrivedEvent:
+    """One event of a stream and the moment, in seconds, at which its line was there."""
+
+    at: float
+    data: dict[str, Any]
+
+
+class PMMClient:
+    """Speaks to the server as one of its users, or as nobody."""
+
+    def __init__(self, host: Host, login: str | None = None, base: str = "http://localhost:8080") -> None:
+        self._host = host
+        self._credentials = ["--user", f"{login}:{PASSWORDS[login]}"] if login else []
+        self._base = base
+
+    def request(self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None) -> Reply:
+        """Send one request; the body goes out as JSON."""
+        arguments = ["--include", "--request", method]
+        for name, value in (headers or {}).items():
+            arguments += ["--header", f"{name}: {value}"]
+        if body is not None:
+            arguments += ["--header", "Content-Type: application/json", "--data-raw", json.dumps(body)]
+        return _parse(self._curl(*arguments, self._base + path))
+
+    def get(self, path: str, headers: Mapping[str, str] | None = None) -> Reply:
+        """GET."""
+        return self.request("GET", path, headers=headers)
+
+    def post(self, path: str, body: Any, headers: Mapping[str, str] | None = None) -> Reply:
+        """POST JSON."""
+        return self.request("POST", path, body, headers)
+
+    def create_session(self, title: str) -> str:
+        """Create a session and return its id."""
+        reply = self.post("/v1/chat/sessions", {"title": title})
+        assert reply.status == 201, reply
+        session_id = reply.json()["id"]
+        assert isinstance(session_id, str)
+        return session_id
+
+    def session_ids(self) -> set[str]:
+        """Return the ids of the user's newest hundred sessions."""
+        return {session["id"] for session in self.get("/v1/chat/sessions?limit=100").json()["sessions"]}
+
+    def ask(self, message: str, session_id: str) -> list[ArrivedEvent]:
+        """Send a message and read its whole answer as a stream."""
+        reply = self.post("/v1/chat/send?streaming=true", {"message": message, "session_id": session_id})
+        assert reply.status == 200, reply
+        return self.events(reply.json()["stream_url"])
+
+    def events(self, path: str) -> list[ArrivedEvent]:
+        """Read an event stream to its end, noting when each event came."""
+        arguments = ["--no-buffer", "--fail", *self._credentials, self._base + path]
+        stamp = 'while IFS= read -r line; do printf "%s %s\\n" "$(date +%s.%N)" "$line"; done'
+        stream = self._host.run(f"curl {_COMMON} {shlex.join(arguments)} | {stamp}")
+        events = [_event(line) for line in stream.stdout.splitlines() if " data: " in line]
+        assert events, stream.stderr
+        return events
+
+    def _curl(self, *arguments: str) -> str:
+        command = self._host.run(f"curl {_COMMON} {shlex.join([*self._credentials, *arguments])}")
+        assert command.rc == 0, command.stderr
+        return str(command.stdout)
+
+
+def _event(line: str) -> ArrivedEvent:
+    moment, _, data = line.partition(" data: ")
+    return ArrivedEvent(float(moment), json.loads(data))
+
+
+def _parse(answer: str) -> Reply:
+    head, _, body = answer.replace("\r\n", "\n").partition("\n\n")
+    while head.startswith("HTTP/1.1 1"):
+        head, _, body = body.partition("\n\n")
+    status_line, *lines = head.splitlines()
+    headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    return Reply(int(status_line.split()[1]), headers, body)
