@@ -7,9 +7,8 @@ from collections.abc import AsyncIterator
 import pytest
 from aichat_backend.providers.limits import TimeLimits
 from aichat_backend.providers.openai import OpenAIProvider
+from fakes.asking import KEY
 from fakes.fake_openai import FakeOpenAI, fake_openai
-
-KEY = "sk-proj-canary-0123456789abcdef"
 
 
 @pytest.fixture

@@ -5,18 +5,12 @@ from __future__ import annotations
 import asyncio
 
 from aichat_backend.chat.parts import ChatMessage, ReasoningPart, Role, TextPart, Usage
-from aichat_backend.providers.base import Event, Finished, FinishReason, ModelRequest, ReasoningDelta, TextDelta
+from aichat_backend.providers.base import Finished, FinishReason, ModelRequest, ReasoningDelta, TextDelta
 from aichat_backend.providers.openai import OpenAIProvider
+from blockbuster import blockbuster_ctx
+from fakes.asking import question, told
 from fakes.fake_openai import FakeOpenAI
 from fakes.openai_wire import DONE, Act, Reply, answer, chunk, reasoning, text, usage
-
-
-def question(model: str = "gpt-4o-mini", **options: object) -> ModelRequest:
-    return ModelRequest(model=model, messages=(ChatMessage(Role.USER, (TextPart("Why is it slow?"),)),), **options)  # type: ignore[arg-type]
-
-
-async def told(provider: OpenAIProvider, request: ModelRequest | None = None) -> list[Event]:
-    return [event async for event in provider.stream(request or question())]
 
 
 async def test_tells_the_text_as_it_comes_and_then_how_it_ended(provider: OpenAIProvider, upstream: FakeOpenAI) -> None:
@@ -114,3 +108,10 @@ async def test_a_connection_is_used_again(provider: OpenAIProvider, upstream: Fa
 
     assert len(upstream.exchanges) == 3
     assert len({exchange.peer for exchange in upstream.exchanges}) == 1
+
+
+async def test_a_warm_provider_never_blocks_the_event_loop(provider: OpenAIProvider) -> None:
+    with blockbuster_ctx():
+        await provider.warm()
+        await told(provider)
+        await provider.aclose()

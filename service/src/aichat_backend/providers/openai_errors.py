@@ -116,11 +116,11 @@ def _classify(complaint: Complaint, status: int | None) -> ProviderFailure:
         return by_code
     if any(phrase in complaint.message.lower() for phrase in _SAYS_TOO_LONG):
         return ProviderFailure.CONTEXT_LENGTH
-    if status is not None and status in _BY_STATUS:
+    if status is None:
+        return by_code or ProviderFailure.UNAVAILABLE
+    if status in _BY_STATUS:
         return _BY_STATUS[status]
-    if status is not None and HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR:
-        return ProviderFailure.BAD_REQUEST
-    return by_code or ProviderFailure.UNAVAILABLE
+    return ProviderFailure.BAD_REQUEST if status < HTTPStatus.INTERNAL_SERVER_ERROR else ProviderFailure.UNAVAILABLE
 
 
 def _in_words(where: str, complaint: Complaint, scrub: Scrubber) -> str:

@@ -75,6 +75,7 @@ class _Chunk(Struct):
 
 _TextualDelta = TextDelta | ReasoningDelta
 _CHUNK = msgspec.json.Decoder(_Chunk)
+_NOT_JSON = (msgspec.MsgspecError, UnicodeDecodeError)
 
 
 class AnswerDecoder:
@@ -152,7 +153,7 @@ class AnswerDecoder:
             raise stream_failure(_json_or_text(event.data), self._scrub)
         try:
             chunk = _CHUNK.decode(event.data)
-        except msgspec.MsgspecError as error:
+        except _NOT_JSON as error:
             raise ProviderError(ProviderFailure.PROTOCOL, f"a chunk is not what OpenAI sends: {error}") from None
         if chunk.error:
             raise stream_failure(chunk.error, self._scrub)
@@ -173,6 +174,6 @@ class AnswerDecoder:
 def _json_or_text(data: bytes) -> object:
     try:
         decoded: object = msgspec.json.decode(data)
-    except msgspec.MsgspecError:
+    except _NOT_JSON:
         return data.decode(errors="replace")
     return decoded

@@ -1,0 +1,31 @@
+"""Questions and answers for tests of what is stored."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import UTC, datetime
+
+from aichat_backend.chat.conversation import ConversationStore, Message, MessageStatus, OpenedTurn
+from aichat_backend.chat.parts import Part, Role, TextPart, Usage
+
+
+def answer(*parts: Part | str, status: MessageStatus = MessageStatus.COMPLETE, usage: Usage | None = None) -> Message:
+    """An assistant's message; a plain string is a text part."""
+    return Message(
+        id=secrets.token_urlsafe(16),
+        role=Role.ASSISTANT,
+        parts=tuple(TextPart(part) if isinstance(part, str) else part for part in parts),
+        status=status,
+        created_at=datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC),
+        usage=usage,
+    )
+
+
+async def ask(store: ConversationStore, user_id: str, session_id: str | None, text: str = "Why?") -> OpenedTurn:
+    """Open a turn with a question."""
+    return await store.open_turn(user_id, session_id, title=f"About {text}", text=text, context={})
+
+
+async def texts(store: ConversationStore, user_id: str, session_id: str) -> list[str]:
+    """What was said in a session, oldest first."""
+    return [message.text for message in await store.history(user_id, session_id)]

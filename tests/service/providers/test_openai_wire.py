@@ -1,0 +1,171 @@
+"""What OpenAI's chunks mean, without a network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import pairwise
+
+import pytest
+from aichat_backend.chat.parts import Usage
+from aichat_backend.errors import ProviderError, ProviderFailure
+from aichat_backend.providers.base import Event, Finished, FinishReason, ReasoningDelta, TextDelta
+from aichat_backend.providers.failures import Scrubber
+from aichat_backend.providers.openai_wire import AnswerDecoder, is_reasoning_model
+from fakes.openai_wire import DONE, chunk, reasoning, sse, text, usage
+from hypothesis import given
+from hypothesis import strategies as st
+
+
+def decode(pieces: Iterable[bytes]) -> list[Event]:
+    decoder = AnswerDecoder(Scrubber(None))
+    events = [event for piece in pieces for event in decoder.feed(piece)]
+    return events + list(decoder.end())
+
+
+def spoken(events: list[Event]) -> tuple[str, str, Finished]:
+    """The text, the reasoning and the end, however they were cut."""
+    said = "".join(event.text for event in events if isinstance(event, TextDelta))
+    thought = "".join(event.text for event in events if isinstance(event, ReasoningDelta))
+    assert isinstance(events[-1], Finished)
+    return said, thought, events[-1]
+
+
+WHOLE = (
+    chunk({"role": "assistant", "content": ""})
+    + reasoning("hm…")
+    + b": still here\r\n\r\n"
+    + text("é→🙂")
+    + text(" \\n\n")
+    + chunk(finish="length")
+    + usage(3, 4)
+    + DONE
+)
+MEANING = ("é→🙂 \\n\n", "hm…", Finished(FinishReason.LENGTH, Usage(3, 4)))
+
+
+def test_cut_in_two_anywhere() -> None:
+    for offset in range(len(WHOLE)):
+        assert spoken(decode([WHOLE[:offset], WHOLE[offset:]])) == MEANING, f"cut at {offset}"
+
+
+@given(st.lists(st.integers(0, len(WHOLE)), max_size=30))
+def test_cut_into_many(places: list[int]) -> None:
+    marks = [0, *sorted(places), len(WHOLE)]
+    assert spoken(decode(WHOLE[start:end] for start, end in pairwise(marks))) == MEANING
+
+
+def test_neighbours_of_one_piece_are_joined_and_kinds_kept_apart() -> None:
+    piece = reasoning("a") + reasoning("b", "reasoning") + text("c") + text("d") + reasoning("e") + chunk(finish="stop")
+
+    assert decode([piece + DONE]) == [
+        ReasoningDelta("ab"),
+        TextDelta("cd"),
+        ReasoningDelta("e"),
+        Finished(FinishReason.STOP),
+    ]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        pytest.param(chunk(finish="stop"), id="no DONE"),
+        pytest.param(b"data: [DONE]", id="no line end after DONE"),
+        pytest.param(DONE, id="no finish_reason"),
+        pytest.param(chunk(finish="stop") + DONE + text("never"), id="something after DONE"),
+        pytest.param(chunk(finish="eos") + DONE, id="a finish_reason of its own"),
+        pytest.param(sse({"choices": None}) + sse({}) + sse({"choices": [{"delta": None}]}) + DONE, id="nulls"),
+    ],
+)
+def test_compatible_servers_may_be_sloppy(said: bytes) -> None:
+    assert decode([text("Hi") + said]) == [TextDelta("Hi"), Finished(FinishReason.STOP)]
+
+
+def test_the_same_reasoning_under_both_names_is_told_once() -> None:
+    both = chunk({"reasoning": "hm", "reasoning_content": "hm"})
+
+    assert decode([both + chunk(finish="stop") + DONE])[0] == ReasoningDelta("hm")
+
+
+def test_a_refusal_is_what_the_model_says() -> None:
+    assert decode([chunk({"refusal": "I can't."}) + chunk(finish="stop") + DONE])[0] == TextDelta("I can't.")
+
+
+def test_the_last_usage_counts() -> None:
+    events = decode([text("Hi") + usage(1, 1) + usage(9, 5) + chunk(finish="stop") + DONE])
+
+    assert events[-1] == Finished(FinishReason.STOP, Usage(9, 5))
+
+
+@pytest.mark.parametrize(
+    ("stream", "failure"),
+    [
+        pytest.param(b"", ProviderFailure.PROTOCOL, id="nothing at all"),
+        pytest.param(DONE, ProviderFailure.PROTOCOL, id="nothing but DONE"),
+        pytest.param(text("Hi"), ProviderFailure.PROTOCOL, id="cut off"),
+        pytest.param(text("Hi") + b'data: {"choices":[{"del', ProviderFailure.PROTOCOL, id="cut off in a chunk"),
+        pytest.param(b"<html>Welcome to nginx</html>", ProviderFailure.PROTOCOL, id="a web page"),
+        pytest.param(b"data: {nonsense}\n\n", ProviderFailure.PROTOCOL, id="not JSON"),
+        pytest.param(b"data: [1]\n\n", ProviderFailure.PROTOCOL, id="not an object"),
+        pytest.param(b'data: {"choices":[{"delta":{"content":"\xff"}}]}\n\n', ProviderFailure.PROTOCOL, id="not UTF-8"),
+        pytest.param(chunk({"content": 5}), ProviderFailure.PROTOCOL, id="a number for text"),
+        pytest.param(chunk(finish="tool_calls") + DONE, ProviderFailure.PROTOCOL, id="an unasked tool call"),
+        pytest.param(text("x") + chunk(finish="content_filter"), ProviderFailure.CONTENT_FILTER, id="content filter"),
+        pytest.param(sse({"error": {"message": "no"}}), ProviderFailure.UNAVAILABLE, id="error object"),
+        pytest.param(sse({"error": "no"}), ProviderFailure.UNAVAILABLE, id="error string"),
+        pytest.param(sse({"error": {"message": "slow down", "code": 429}}), ProviderFailure.RATE_LIMITED, id="status"),
+        pytest.param(
+            sse({"error": {"message": "no", "type": "overloaded_error"}}), ProviderFailure.OVERLOADED, id="error type"
+        ),
+        pytest.param(
+            sse({"error": {"message": "no", "code": "context_length_exceeded"}}),
+            ProviderFailure.CONTEXT_LENGTH,
+            id="error code",
+        ),
+        pytest.param(
+            b'event: error\ndata: {"message":"no","code":"rate_limit_exceeded"}\n\n',
+            ProviderFailure.RATE_LIMITED,
+            id="error event",
+        ),
+        pytest.param(b"event: error\ndata: out of order\n\n", ProviderFailure.UNAVAILABLE, id="error event, no JSON"),
+        pytest.param(
+            b'event: error\ndata: {"error":{"message":"no","code":"content_filter"}}\n\n',
+            ProviderFailure.CONTENT_FILTER,
+            id="error event around an error object",
+        ),
+    ],
+)
+def test_fails_with(stream: bytes, failure: ProviderFailure) -> None:
+    with pytest.raises(ProviderError) as caught:
+        decode([stream])
+
+    assert caught.value.failure is failure
+
+
+def test_a_line_without_end_is_not_understood() -> None:
+    endless = (b"x" * 65536 for _ in range(100))
+
+    with pytest.raises(ProviderError, match="protocol: more than"):
+        decode(endless)
+
+
+def test_what_was_said_before_an_error_is_told_before_it() -> None:
+    decoder = AnswerDecoder(Scrubber(None))
+    events = decoder.feed(text("Half an") + text(" answer") + sse({"error": {"message": "gone"}}))
+
+    assert next(events) == TextDelta("Half an answer")
+    with pytest.raises(ProviderError, match="gone"):
+        next(events)
+
+
+@pytest.mark.parametrize(
+    "model", ["o1", "o3-mini", "o4-mini", "openai/o3", "gpt-5", "gpt-5.2-mini", "ft:gpt-5:me::x", "gpt-10"]
+)
+def test_is_a_reasoning_model(model: str) -> None:
+    assert is_reasoning_model(model)
+
+
+@pytest.mark.parametrize(
+    "model", ["gpt-4o", "gpt-4.1", "gpt-5-chat-latest", "gpt-oss-120b", "olmo", "o200", "llama3.2"]
+)
+def test_is_no_reasoning_model(model: str) -> None:
+    assert not is_reasoning_model(model)
