@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import web
+
 from fakes.openai_wire import Act, Reply, answer
 
 _TURNS_TO_ARRIVE = 6

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
+
 from aichat_backend.providers.limits import TimeLimits
 from aichat_backend.providers.openai import OpenAIProvider
 from fakes.asking import KEY

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import pytest
+
 from aichat_backend.providers.failures import Scrubber, seconds_to_wait
 
 

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+
 from aichat_backend.errors import ProviderError, ProviderFailure
 from aichat_backend.providers.limits import Deadlines, TimeLimits
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import aclosing
+
+import pytest
+from blockbuster import blockbuster_ctx
 
 from aichat_backend.chat.parts import ChatMessage, ReasoningPart, Role, TextPart, Usage
 from aichat_backend.providers.base import Finished, FinishReason, ModelRequest, ReasoningDelta, TextDelta
 from aichat_backend.providers.openai import OpenAIProvider
-from blockbuster import blockbuster_ctx
 from fakes.asking import question, told
 from fakes.fake_openai import FakeOpenAI
 from fakes.openai_wire import DONE, Act, Reply, answer, chunk, reasoning, text, usage
@@ -102,12 +105,26 @@ async def test_every_way_of_cutting_the_answer_gives_the_same_text(
         assert await told(provider) == [TextDelta("é→🙂"), Finished(FinishReason.STOP)], f"cut at {cut}"
 
 
-async def test_a_connection_is_used_again(provider: OpenAIProvider, upstream: FakeOpenAI) -> None:
+async def test_a_connection_is_used_again_even_by_readers_who_leave_at_the_end(
+    provider: OpenAIProvider, upstream: FakeOpenAI
+) -> None:
     for _ in range(3):
-        await told(provider)
+        async with aclosing(provider.stream(question())) as events:
+            async for event in events:
+                if isinstance(event, Finished):
+                    break
 
     assert len(upstream.exchanges) == 3
     assert len({exchange.peer for exchange in upstream.exchanges}) == 1
+
+
+@pytest.mark.parametrize("afterwards", [Act.HANG, Act.DROP])
+async def test_what_happens_after_the_answer_does_not_spoil_it(
+    provider: OpenAIProvider, upstream: FakeOpenAI, afterwards: Act
+) -> None:
+    upstream.script(Reply((text("Hi"), chunk(finish="stop"), DONE, afterwards)))
+
+    assert await told(provider) == [TextDelta("Hi"), Finished(FinishReason.STOP)]
 
 
 async def test_a_warm_provider_never_blocks_the_event_loop(provider: OpenAIProvider) -> None:

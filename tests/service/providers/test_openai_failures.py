@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
+
 from aichat_backend.errors import ProviderError, ProviderFailure
 from aichat_backend.providers.base import TextDelta
 from aichat_backend.providers.limits import TimeLimits

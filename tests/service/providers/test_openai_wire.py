@@ -6,14 +6,15 @@ from collections.abc import Iterable
 from itertools import pairwise
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from aichat_backend.chat.parts import Usage
 from aichat_backend.errors import ProviderError, ProviderFailure
 from aichat_backend.providers.base import Event, Finished, FinishReason, ReasoningDelta, TextDelta
 from aichat_backend.providers.failures import Scrubber
 from aichat_backend.providers.openai_wire import AnswerDecoder, is_reasoning_model
 from fakes.openai_wire import DONE, chunk, reasoning, sse, text, usage
-from hypothesis import given
-from hypothesis import strategies as st
 
 
 def decode(pieces: Iterable[bytes]) -> list[Event]:

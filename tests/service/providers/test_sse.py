@@ -5,9 +5,10 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from aichat_backend.providers.sse import EventTooLong, SseEvent, SseSplitter
 from hypothesis import example, given
 from hypothesis import strategies as st
+
+from aichat_backend.providers.sse import EventTooLong, SseEvent, SseSplitter
 
 BOM = b"\xef\xbb\xbf"
 

@@ -26,7 +26,7 @@ _LONGEST_WAIT_TO_RETRY = 5
 """Seconds. A person waits for the answer: a server that asks for more patience is reported instead."""
 _CONNECT_SECONDS = 10.0
 _LAST_BYTES_SECONDS = 0.25
-"""How long to wait, after the answer, for the end of the response that lets the connection be used again."""
+"""How long the end of the response may come after the end of the answer."""
 _NO_KEY = "no-key-needed"
 
 
@@ -69,6 +69,7 @@ class OpenAIProvider:
         from httpx2 import HTTPError
         from openai import OpenAIError
 
+        broken_connection = (HTTPError, ClientError, OSError)
         deadlines = Deadlines(self._limits)
         try:
             async with AsyncExitStack() as stack:
@@ -83,12 +84,14 @@ class OpenAIProvider:
                     if decoder.done:
                         break
                     piece = await deadlines.next(pieces)
+                if decoder.done:
+                    with suppress(*broken_connection, TimeoutError):
+                        await _read_last_bytes(pieces)
                 for event in decoder.end():
                     yield event
-                await _read_last_bytes(pieces)
         except OpenAIError as error:
             raise sdk_failure(error, model=request.model, address=self._base_url, scrub=self._scrub) from None
-        except (HTTPError, ClientError, OSError) as error:
+        except broken_connection as error:
             raise connection_failure(error, self._scrub) from None
 
     async def _ready(self) -> AsyncOpenAI:
@@ -142,7 +145,7 @@ async def _refuse_long_waits(response: Response) -> None:
 
 
 async def _read_last_bytes(pieces: AsyncIterator[bytes]) -> None:
-    with suppress(TimeoutError):
-        async with asyncio.timeout(_LAST_BYTES_SECONDS):
-            async for _ in pieces:
-                pass
+    """Read what follows the answer, which should be nothing but its end: only then can the connection be used again."""
+    async with asyncio.timeout(_LAST_BYTES_SECONDS):
+        async for _ in pieces:
+            pass
