@@ -10,12 +10,12 @@ from testinfra.host import Host
 
 PASSWORDS = {"alice": "alice-password", "bob": "bob-password"}
 USER_IDS = {"alice": "11", "bob": "12"}
-_COMMON = "--silent --show-error --insecure --max-time 60"
+_ALWAYS = ("--silent", "--show-error", "--insecure", "--max-time", "60")
 
 
 @dataclass(frozen=True)
 class Reply:
-    """One HTTP answer; header names are in lower case."""
+    """One HTTP answer; header names are in lower case, the values of a repeated header joined by commas."""
 
     status: int
     headers: Mapping[str, str]
@@ -72,24 +72,31 @@ class PMMClient:
         return {session["id"] for session in self.get("/v1/chat/sessions?limit=100").json()["sessions"]}
 
     def ask(self, message: str, session_id: str) -> list[ArrivedEvent]:
-        """Send a message and read its whole answer as a stream."""
-        reply = self.post("/v1/chat/send?streaming=true", {"message": message, "session_id": session_id})
-        assert reply.status == 200, reply
-        return self.events(reply.json()["stream_url"])
+        """Send a message and at once read its answer as a stream; both in one command, so that nothing is missed."""
+        question = json.dumps({"message": message, "session_id": session_id})
+        send = ["--fail", "--header", "Content-Type: application/json", "--data-raw", question]
+        started = f"$({self._command(*send, self._base + '/v1/chat/send?streaming=true')})"
+        address = """sed 's/.*"stream_url": *"\\([^"]*\\)".*/\\1/'"""
+        return self._read_events(f'"{self._base}$(echo "{started}" | {address})"')
 
     def events(self, path: str) -> list[ArrivedEvent]:
-        """Read an event stream to its end, noting when each event came."""
-        arguments = ["--no-buffer", "--fail", *self._credentials, self._base + path]
+        """Read an event stream from its start to its end, noting when each event came."""
+        return self._read_events(shlex.quote(self._base + path))
+
+    def _read_events(self, quoted_url: str) -> list[ArrivedEvent]:
         stamp = 'while IFS= read -r line; do printf "%s %s\\n" "$(date +%s.%N)" "$line"; done'
-        stream = self._host.run(f"curl {_COMMON} {shlex.join(arguments)} | {stamp}")
+        stream = self._host.run(f"{self._command('--no-buffer', '--fail')} {quoted_url} | {stamp}")
         events = [_event(line) for line in stream.stdout.splitlines() if " data: " in line]
         assert events, stream.stderr
         return events
 
     def _curl(self, *arguments: str) -> str:
-        command = self._host.run(f"curl {_COMMON} {shlex.join([*self._credentials, *arguments])}")
+        command = self._host.run(self._command(*arguments))
         assert command.rc == 0, command.stderr
         return str(command.stdout)
+
+    def _command(self, *arguments: str) -> str:
+        return shlex.join(["curl", *_ALWAYS, *self._credentials, *arguments])
 
 
 def _event(line: str) -> ArrivedEvent:
@@ -102,5 +109,8 @@ def _parse(answer: str) -> Reply:
     while head.startswith("HTTP/1.1 1"):
         head, _, body = body.partition("\n\n")
     status_line, *lines = head.splitlines()
-    headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    headers: dict[str, str] = {}
+    for name, _, value in (line.partition(":") for line in lines):
+        known = headers.get(name.lower())
+        headers[name.lower()] = f"{known}, {value.strip()}" if known else value.strip()
     return Reply(int(status_line.split()[1]), headers, body)

@@ -1,6 +1,7 @@
 """Who is calling: PMM's login decides, whatever the client claims."""
 
 import pytest
+from testinfra.host import Host
 
 from pmm_client import USER_IDS, PMMClient
 
@@ -28,9 +29,9 @@ def test_without_a_login_every_call_gets_a_json_401(
 
 
 @pytest.mark.parametrize("login", ["alice", "bob"])
-def test_a_forged_user_id_of_a_logged_in_client_is_overwritten(login: str, request: pytest.FixtureRequest) -> None:
+def test_a_forged_user_id_of_a_logged_in_client_is_overwritten(host: Host, login: str) -> None:
     """A session made with a forged identity belongs to whom PMM knows."""
-    client: PMMClient = request.getfixturevalue(login)
+    client = PMMClient(host, login)
     reply = client.post("/v1/chat/sessions", {"title": "forged"}, FORGED)
     assert reply.status == 201
     assert str(reply.json()["user_id"]) == USER_IDS[login]

@@ -39,7 +39,7 @@ def test_the_command_succeeds(host: Host, command: str) -> None:
 )
 def test_the_log_is_followed_with_tail(host: Host, log: str) -> None:
     """`tail -f` shows lines at once; it would go on for ever, so it is ended."""
-    shown = host.run(f"timeout 2 tail -f {log}")
+    shown = host.run(f"timeout 0.5 tail -f {log}")
     assert shown.rc == 124
     assert shown.stdout
 

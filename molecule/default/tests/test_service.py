@@ -26,7 +26,7 @@ def test_the_process_belongs_to_pmm(host: Host) -> None:
 def test_it_listens_on_loopback_port_3001_and_nowhere_else(host: Host) -> None:
     """No other address and no other port."""
     pid = host.check_output("supervisorctl pid aichat-backend")
-    sockets = [line for line in host.check_output("ss -Hltnp").splitlines() if f"pid={pid}," in line]
+    sockets = [line for line in host.check_output("sudo -u pmm ss -Hltnp").splitlines() if f"pid={pid}," in line]
     assert [line.split()[3] for line in sockets] == ["127.0.0.1:3001"]
 
 
