@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 from aiohttp import web
 from msgspec import Struct
 
@@ -117,6 +119,6 @@ def _checked_title(title: str) -> str:
     title = title.strip()
     if len(title) > MAX_TITLE_LENGTH:
         raise InvalidRequest(f"title: must have at most {MAX_TITLE_LENGTH} characters")
-    if not title.isprintable():
+    if any(unicodedata.category(character) == "Cc" for character in title):
         raise InvalidRequest("title: must not contain control characters")
     return title
