@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any, Self
-
-from sqlalchemy.ext.asyncio import AsyncConnection
+from typing import Self
 
 from aichat_backend.storage.engines import Engines, open_engines
-from aichat_backend.storage.errors import DatabaseUnavailable, unavailable_when_failing
+from aichat_backend.storage.errors import DatabaseUnavailable, UpgradeFailed
 from aichat_backend.storage.schema import is_current, read_revision, upgrade_schema
+from aichat_backend.storage.transactions import Transaction, transaction_on
 
 
 class Database:
@@ -41,16 +40,17 @@ class Database:
 
         Raises:
             NewerDatabase: when a newer version of the program has been here.
-            DatabaseUnavailable: when the database fails meanwhile.
+            UpgradeFailed: when the database fails meanwhile; the schema is then as it was.
         """
-        async with self.read() as connection:
-            if await is_current(connection):
-                return
-        with unavailable_when_failing():
-            async with self._engines.migrator.connect() as connection:
-                await connection.begin()
-                await upgrade_schema(connection)
-                await _to_the_end(connection.commit())
+        try:
+            async with self.read() as transaction:
+                if await is_current(transaction):
+                    return
+            with self._counted():
+                async with transaction_on(self._engines.migrator) as transaction:
+                    await upgrade_schema(transaction)
+        except DatabaseUnavailable as error:
+            raise UpgradeFailed(f"The database's schema cannot be brought up to date: {error.detail}.") from error
         await self._engines.migrator.dispose()
 
     async def ping(self) -> None:
@@ -59,8 +59,8 @@ class Database:
         Raises:
             DatabaseUnavailable: when the database does not answer.
         """
-        async with self.read() as connection:
-            await read_revision(connection)
+        async with self.read() as transaction:
+            await read_revision(transaction)
 
     async def close(self) -> None:
         """Let running transactions end, refuse new ones, close every connection."""
@@ -69,30 +69,30 @@ class Database:
         await self._engines.dispose()
 
     @asynccontextmanager
-    async def read(self) -> AsyncIterator[AsyncConnection]:
+    async def read(self) -> AsyncIterator[Transaction]:
         """A transaction that sees one snapshot, changes nothing, and does not wait for the writer.
 
         Raises:
             DatabaseUnavailable: when the database fails.
         """
-        with self._counted(), unavailable_when_failing():
-            async with self._engines.reader.connect() as connection:
-                yield connection
+        with self._counted():
+            async with transaction_on(self._engines.reader) as transaction:
+                yield transaction
 
     @asynccontextmanager
-    async def write(self) -> AsyncIterator[AsyncConnection]:
+    async def write(self) -> AsyncIterator[Transaction]:
         """A transaction that commits when the block ends, and leaves nothing behind when it fails or is cancelled.
 
-        Await nothing but this connection inside: every other writer waits.
+        Await nothing but this transaction inside: every other writer waits. Cancelled while it commits, it has
+        committed, as after any cancelled call whose answer never came.
 
         Raises:
             DatabaseUnavailable: when the database fails; nothing is stored then.
         """
-        with self._counted(), unavailable_when_failing():
-            async with self._writing, self._engines.writer.connect() as connection:
-                await connection.begin()
-                yield connection
-                await _to_the_end(connection.commit())
+        async with self._writing:
+            with self._counted():
+                async with transaction_on(self._engines.writer) as transaction:
+                    yield transaction
 
     @contextmanager
     def _counted(self) -> Iterator[None]:
@@ -106,17 +106,3 @@ class Database:
             self._transactions -= 1
             if self._transactions == 0:
                 self._idle.set()
-
-
-async def _to_the_end(work: Coroutine[Any, Any, None]) -> None:
-    """Wait for the work although the caller is cancelled, then be cancelled: a commit has happened or it has not."""
-    task = asyncio.create_task(work)
-    cancelled: asyncio.CancelledError | None = None
-    while not task.done():
-        try:
-            await asyncio.wait({task})
-        except asyncio.CancelledError as error:
-            cancelled = error
-    if cancelled is not None:
-        raise cancelled from task.exception()
-    task.result()

@@ -32,6 +32,10 @@ class NewerDatabase(StorageError):
     """A newer version of the program has changed the schema already."""
 
 
+class UpgradeFailed(StorageError):
+    """The schema could not be brought to this version's state; it is as it was."""
+
+
 class DatabaseUnavailable(Unavailable):
     """The database did not do what it was asked. `detail` is for the log alone; the cause is chained."""
 

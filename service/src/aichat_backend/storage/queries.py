@@ -70,7 +70,7 @@ def insert_or_touch_session(insert: InsertOrUpdate, session: Session) -> Executa
         updated_at=session.updated_at,
     )
     return inserted.on_conflict_do_update(
-        index_elements=[sessions.c.user_id, sessions.c.id], set_={"updated_at": inserted.excluded.updated_at}
+        index_elements=[sessions.c.id, sessions.c.user_id], set_={"updated_at": inserted.excluded.updated_at}
     )
 
 

@@ -16,7 +16,8 @@ from aichat_backend.storage.errors import NewerDatabase
 
 if TYPE_CHECKING:
     from alembic.config import Config
-    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from aichat_backend.storage.transactions import Transaction
 
 REVISIONS = ("0001",)
 """Every state the schema has had, oldest first. A test compares this with the migrations."""
@@ -26,21 +27,21 @@ HEAD = REVISIONS[-1]
 _version = Table("alembic_version", MetaData(), Column("version_num", String(32), primary_key=True))
 
 
-async def read_revision(connection: AsyncConnection) -> str | None:
+async def read_revision(transaction: Transaction) -> str | None:
     """The state the schema is in; None for an empty database."""
-    if not await connection.run_sync(_has_version_table):
+    if not await transaction.run_sync(_has_version_table):
         return None
-    revision: str | None = await connection.scalar(select(_version.c.version_num))
+    revision: str | None = await transaction.scalar(select(_version.c.version_num))
     return revision
 
 
-async def is_current(connection: AsyncConnection) -> bool:
+async def is_current(transaction: Transaction) -> bool:
     """Whether there is nothing to upgrade.
 
     Raises:
         NewerDatabase: when the schema is in a state this version does not know.
     """
-    revision = await read_revision(connection)
+    revision = await read_revision(transaction)
     if revision is not None and revision not in REVISIONS:
         raise NewerDatabase(
             f"The database was changed by a newer version of aichat-backend: its schema is at {revision!r}, and this"
@@ -49,12 +50,12 @@ async def is_current(connection: AsyncConnection) -> bool:
     return revision == HEAD
 
 
-async def upgrade_schema(connection: AsyncConnection) -> None:
-    """Bring the schema to `HEAD`, in the transaction of this connection, unless another process just did."""
-    if await is_current(connection):
+async def upgrade_schema(transaction: Transaction) -> None:
+    """Bring the schema to `HEAD` in this transaction, unless another process just did."""
+    if await is_current(transaction):
         return
     await asyncio.to_thread(importlib.import_module, "alembic.command")
-    await connection.run_sync(_run_migrations)
+    await transaction.run_sync(_run_migrations)
 
 
 def migration_settings() -> Config:

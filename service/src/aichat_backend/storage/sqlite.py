@@ -42,21 +42,17 @@ async def open_sqlite(url: URL) -> Engines:
         InaccessibleDatabase: when the file or its folder cannot be used.
         DamagedDatabase: when the file is not a database.
     """
-    if not url.database or url.database == ":memory:" or url.query:
-        raise UnsupportedDatabase("A SQLite database URL needs a file path and no options: sqlite:////path/to/chat.db")
-    path = Path(url.database)
-    path = await asyncio.to_thread(_prepare_file, path)
+    file = url.database
+    if not file or file == ":memory:" or url != URL.create(url.drivername, database=file):
+        raise UnsupportedDatabase(
+            "A SQLite database URL needs a file path and nothing else: sqlite:////path/to/chat.db"
+        )
+    path = await asyncio.to_thread(_prepare_file, Path(file))
     engines = Engines(
-        reader=_engine(path, begin="BEGIN", connections=READERS, settings=("PRAGMA query_only = ON",)),
-        writer=_engine(path, begin="BEGIN IMMEDIATE", connections=1, settings=("PRAGMA foreign_keys = ON",)),
+        reader=_engine(path, "BEGIN", READERS, BUSY_SECONDS, "PRAGMA query_only = ON"),
+        writer=_engine(path, "BEGIN IMMEDIATE", 1, BUSY_SECONDS, "PRAGMA foreign_keys = ON"),
         # Without foreign keys: SQLite changes a table by replacing it, and dropping the old one would cascade.
-        migrator=_engine(
-            path,
-            begin="BEGIN IMMEDIATE",
-            connections=1,
-            busy_seconds=MIGRATION_BUSY_SECONDS,
-            settings=("PRAGMA foreign_keys = OFF",),
-        ),
+        migrator=_engine(path, "BEGIN IMMEDIATE", 1, MIGRATION_BUSY_SECONDS, "PRAGMA foreign_keys = OFF"),
         insert=insert,
     )
     try:
@@ -68,18 +64,18 @@ async def open_sqlite(url: URL) -> Engines:
 
 
 def _prepare_file(path: Path) -> Path:
-    """Create the file, private from its first moment; SQLite gives its companions the same mode."""
+    """Make sure that the file exists, is private and can be written; SQLite gives its companions the same mode."""
     path = path.absolute()
     folder = path.parent
     if not folder.is_dir():
         raise InaccessibleDatabase(f"The folder {folder} of the database does not exist. Create it first.")
     try:
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, _PRIVATE))
+        _create(path)
     except FileExistsError:
         _make_private(path)
     except OSError as error:
         raise InaccessibleDatabase(
-            f"The database {path} cannot be created: {error.strerror}. The service's user must own {folder}."
+            f"The database {path} cannot be created: {error.strerror}. The service's user must own the folder {folder}."
         ) from error
     # SQLite writes beside the file as well, so the folder counts too.
     if not _may(folder, os.W_OK | os.X_OK) or not _may(path, os.R_OK | os.W_OK):
@@ -87,6 +83,17 @@ def _prepare_file(path: Path) -> Path:
             f"The database {path} cannot be written. The service's user must own it and the folder {folder}."
         )
     return path
+
+
+def _create(path: Path) -> None:
+    descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, _PRIVATE)
+    try:
+        if os.geteuid() == 0:
+            # Root looking after a service must not leave behind a file that the service cannot open.
+            owner = path.parent.stat()
+            os.fchown(descriptor, owner.st_uid, owner.st_gid)
+    finally:
+        os.close(descriptor)
 
 
 def _may(path: Path, mode: int) -> bool:
@@ -107,9 +114,7 @@ def _make_private(path: Path) -> None:
             continue
 
 
-def _engine(
-    path: Path, *, begin: str, connections: int, settings: tuple[str, ...], busy_seconds: float = BUSY_SECONDS
-) -> AsyncEngine:
+def _engine(path: Path, begin: str, connections: int, busy_seconds: float, setting: str) -> AsyncEngine:
     engine = create_async_engine(
         URL.create("sqlite+aiosqlite", database=str(path)),
         # Without an isolation level the driver begins nothing by itself; the listener below does.
@@ -120,12 +125,12 @@ def _engine(
         # Parameters are people's messages: they stay out of error texts and logs.
         hide_parameters=True,
     )
-    event.listen(engine.sync_engine, "connect", _setter((_DURABLE, *settings)))
+    event.listen(engine.sync_engine, "connect", _setter(_DURABLE, setting))
     event.listen(engine.sync_engine, "begin", _beginner(begin))
     return engine
 
 
-def _setter(settings: tuple[str, ...]) -> Callable[[DBAPIConnection, ConnectionPoolEntry], None]:
+def _setter(*settings: str) -> Callable[[DBAPIConnection, ConnectionPoolEntry], None]:
     def apply(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
         cursor = connection.cursor()
         for setting in settings:

@@ -26,7 +26,8 @@ sessions = Table(
     Column("title", Text, nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
-    UniqueConstraint("user_id", "id"),
+    # In this order, so that no lookup by the user alone mistakes it for the index of the list.
+    UniqueConstraint("id", "user_id"),
     sqlite_autoincrement=True,
 )
 

@@ -23,7 +23,7 @@ def upgrade() -> None:
         sa.Column("created_at", sa.BigInteger, nullable=False),
         sa.Column("updated_at", sa.BigInteger, nullable=False),
         sa.PrimaryKeyConstraint("pk", name=op.f("pk_sessions")),
-        sa.UniqueConstraint("user_id", "id", name=op.f("uq_sessions_user_id_id")),
+        sa.UniqueConstraint("id", "user_id", name=op.f("uq_sessions_id_user_id")),
         sqlite_autoincrement=True,
     )
     op.create_index(op.f("ix_sessions_user_id_updated_at_pk"), "sessions", ["user_id", "updated_at", "pk"])

@@ -1,0 +1,58 @@
+"""What tests run in processes of their own: `child.py upgrade` and `child.py write URL`."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+from aichat_backend.storage.conversations import SqlConversationStore
+from aichat_backend.storage.database import Database
+from aichat_backend.storage.schema import read_revision
+
+
+def say(line: str) -> None:
+    """Tell the test, at once."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+async def upgrade(url: str) -> str | None:
+    """Start on this database as the service does."""
+    database = await Database.open(url)
+    await database.upgrade()
+    async with database.read() as transaction:
+        revision = await read_revision(transaction)
+    await database.close()
+    return revision
+
+
+async def write(url: str) -> None:
+    """Store messages until killed; say the id of each one when its commit has returned."""
+    database = await Database.open(url)
+    await database.upgrade()
+    store = SqlConversationStore(database)
+
+    async def chat(user_id: str) -> None:
+        while True:
+            turn = await store.open_turn(user_id, "s", title="t", text="x" * 2000, context={})
+            say(f"{user_id} {turn.message.id}")
+
+    await asyncio.gather(chat("1"), chat("2"))
+
+
+def main() -> None:
+    """Do as the arguments say."""
+    match sys.argv[1:]:
+        case ["upgrade"]:
+            # Imported beforehand, so that all children reach the file at the same time.
+            import alembic.command  # noqa: F401
+
+            say("ready")
+            for line in sys.stdin:
+                say(str(asyncio.run(upgrade(line.strip()))))
+        case ["write", url]:
+            asyncio.run(write(url))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,38 @@
+"""A real database file for each test, and an event loop that tells when it is blocked."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from blockbuster import blockbuster_ctx
+
+from aichat_backend.storage.conversations import SqlConversationStore
+from aichat_backend.storage.database import Database
+from fakes.clock import SteppingClock
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "chat.db"
+
+
+@pytest.fixture
+async def database(path: Path) -> AsyncIterator[Database]:
+    database = await Database.open(f"sqlite:///{path}")
+    await database.upgrade()
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+def clock() -> SteppingClock:
+    return SteppingClock()
+
+
+@pytest.fixture
+def store(database: Database, clock: SteppingClock) -> Iterator[SqlConversationStore]:
+    """A store whose every call must leave the event loop free."""
+    with blockbuster_ctx("aichat_backend"):
+        yield SqlConversationStore(database, clock=clock)

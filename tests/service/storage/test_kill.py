@@ -1,0 +1,47 @@
+"""What was reported as stored is there, even when the process is killed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from aichat_backend.storage.conversations import SqlConversationStore
+from aichat_backend.storage.database import Database
+
+CHILD = Path(__file__).with_name("child.py")
+
+
+@pytest.mark.parametrize("reports", [1, 7, 40, 150])
+async def test_every_reported_message_survives_a_kill(path: Path, reports: int) -> None:
+    url = f"sqlite:///{path}"
+    reported = _reported_until_killed(url, reports)
+
+    database = await Database.open(url)
+    await database.upgrade()
+    store = SqlConversationStore(database)
+    stored = {
+        (user_id, message.id)
+        for user_id in ("1", "2")
+        if (await store.list_sessions(user_id, page=1, limit=1)).total
+        for message in await store.history(user_id, "s")
+    }
+    async with database.read() as transaction:
+        verdict = (await transaction.execute(text("PRAGMA integrity_check"))).scalar_one()
+    await database.close()
+
+    assert len(reported) >= reports
+    assert reported <= stored
+    assert verdict == "ok"
+
+
+def _reported_until_killed(url: str, reports: int) -> set[tuple[str, ...]]:
+    with subprocess.Popen([sys.executable, CHILD, "write", url], stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout
+        lines = [child.stdout.readline() for _ in range(reports)]
+        child.kill()
+        lines += child.stdout.readlines()
+    return {tuple(line.split()) for line in lines if line.endswith("\n")}

@@ -1,0 +1,82 @@
+"""Text that databases find hard to keep."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import text
+
+from aichat_backend.chat.parts import ReasoningPart
+from aichat_backend.errors import InvalidRequest, NotFound
+from aichat_backend.storage.conversations import SqlConversationStore
+from aichat_backend.storage.database import Database
+from fakes.conversations import answer, ask, texts
+
+LONE = "half a \ud83d tortoise"
+
+
+@pytest.mark.parametrize(
+    "text", ["a\0b", "\0", "🐢 'quoted' \"twice\" \\ %s ? :name", "\u2028\ufeff\uffff", "x" * 1_000_000]
+)
+async def test_a_message_keeps_its_text_to_the_letter(store: SqlConversationStore, text: str) -> None:
+    turn = await store.open_turn("1", "s", title="t", text=text, context={text[:9]: text})
+    await store.close_turn(turn, answer(text))
+
+    question, reply = await store.history("1", "s")
+
+    assert question.text == reply.text == text
+    assert question.context == {text[:9]: text}
+
+
+async def test_no_column_ever_holds_a_nul(store: SqlConversationStore, database: Database) -> None:
+    turn = await store.open_turn("1", "s", title="a\0b", text="a\0b", context={"k\0": "v\0"})
+    await store.close_turn(turn, answer("a\0b"))
+
+    async with database.read() as transaction:
+        rows = await transaction.execute(
+            text("SELECT title || parts || context FROM sessions JOIN messages ON session_pk = sessions.pk")
+        )
+        assert not any("\0" in text for text in rows.scalars())
+    assert turn.session.title == "a\N{REPLACEMENT CHARACTER}b"
+
+
+async def test_what_users_send_with_lone_surrogates_is_refused(store: SqlConversationStore) -> None:
+    await ask(store, "1", "s")
+    for attempt in (
+        store.open_turn("1", "s", title="t", text=LONE, context={}),
+        store.open_turn("1", "s", title="t", text="t", context={"k": LONE}),
+        store.open_turn("1", "s", title="t", text="t", context={LONE: "v"}),
+        store.open_turn("1", "s", title=LONE, text="t", context={}),
+        store.open_turn("1", LONE, title="t", text="t", context={}),
+        store.open_turn("1", "a\0b", title="t", text="t", context={}),
+        store.create_session("1", LONE),
+        store.rename_session("1", "s", LONE),
+    ):
+        with pytest.raises(InvalidRequest):
+            await attempt
+
+    assert await texts(store, "1", "s") == ["Why?"]
+    assert (await store.list_sessions("1", page=1, limit=50)).total == 1
+
+
+async def test_an_answer_with_broken_characters_is_repaired_rather_than_lost(store: SqlConversationStore) -> None:
+    turn = await ask(store, "1", "s")
+
+    assert await store.close_turn(turn, answer(ReasoningPart(LONE), "pair \ud83d\udc22, alone \udc22."))
+
+    reply = (await store.history("1", "s"))[-1]
+    assert reply.parts[0] == ReasoningPart("half a \N{REPLACEMENT CHARACTER} tortoise")
+    assert reply.text == "pair 🐢, alone \N{REPLACEMENT CHARACTER}."
+
+
+@pytest.mark.parametrize("session_id", [LONE, "a\0b", "", "'; DROP TABLE sessions; --"])
+async def test_an_impossible_id_names_no_session(store: SqlConversationStore, session_id: str) -> None:
+    for attempt in (
+        store.get_session("1", session_id),
+        store.rename_session("1", session_id, "t"),
+        store.delete_session("1", session_id),
+        store.clear_messages("1", session_id),
+        store.list_messages("1", session_id, page=None, limit=1),
+        store.history("1", session_id),
+    ):
+        with pytest.raises(NotFound):
+            await attempt
