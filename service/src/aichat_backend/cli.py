@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from aichat_backend import __version__
-from aichat_backend.config.loading import DEFAULT_FILE, ConfigurationError, LoadedSettings, load_settings
+from aichat_backend.config.loading import DEFAULT_FILE, LoadedSettings, load_settings
+from aichat_backend.config.problems import ConfigurationError
 from aichat_backend.config.supervisord import DEFAULT_INI, read_environment
 
 PROGRAM = "aichat-backend"
@@ -55,7 +56,6 @@ def _parser() -> argparse.ArgumentParser:
             "--ini",
             metavar="FILE",
             type=Path,
-            default=DEFAULT_INI if DEFAULT_INI.exists() else None,
             help=f"the ini file with the environment of the service (otherwise {DEFAULT_INI}, if it is there)",
         )
     return parser
@@ -64,17 +64,26 @@ def _parser() -> argparse.ArgumentParser:
 def _config_file(options: argparse.Namespace) -> Path | None:
     if "config" in options:
         return Path(options.config)
-    if "env_only" in options or not DEFAULT_FILE.exists():
+    if "env_only" in options or not _may_exist(DEFAULT_FILE):
         return None
     return DEFAULT_FILE
 
 
+def _may_exist(file: Path) -> bool:
+    """Whether to read the file: also when a closed folder hides it, so that the reader tells of that."""
+    try:
+        return file.exists()
+    except PermissionError:
+        return True
+
+
 def _settings_of_service(options: argparse.Namespace) -> LoadedSettings:
     """The settings as the service has them, though this process was started from a shell."""
-    if options.ini is None:
-        return load_settings(os.environ, _config_file(options))
-    environment = {**os.environ, **read_environment(options.ini)}
-    return load_settings(environment, _config_file(options), environment_name=str(options.ini))
+    ini: Path | None = options.ini
+    if ini is None:
+        ini = DEFAULT_INI if _may_exist(DEFAULT_INI) else None
+    given = read_environment(ini, os.environ) if ini else {}
+    return load_settings({**os.environ, **given}, _config_file(options), origins=dict.fromkeys(given, str(ini)))
 
 
 def _serve(options: argparse.Namespace) -> int:

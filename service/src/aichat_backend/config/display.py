@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from pydantic import SecretStr
 
-from aichat_backend.config.loading import LoadedSettings, variable
-from aichat_backend.config.settings import Settings
-
-MASK = "********"
+from aichat_backend.config.loading import LoadedSettings
+from aichat_backend.config.problems import variable
+from aichat_backend.config.settings import Settings, is_url
+from aichat_backend.config.urls import MASK, masked
 
 
 def lines(loaded: LoadedSettings) -> Iterator[str]:
@@ -18,12 +17,13 @@ def lines(loaded: LoadedSettings) -> Iterator[str]:
     width = max(len(variable(setting)) for setting in Settings.model_fields)
     for setting in Settings.model_fields:
         source = loaded.sources.get(setting, "default")
-        yield f"{variable(setting):<{width}}  {_shown(getattr(loaded.settings, setting))}  ({source})"
+        yield f"{variable(setting):<{width}}  {_shown(setting, getattr(loaded.settings, setting))}  ({source})"
 
 
-def _shown(value: object) -> str:
+def _shown(setting: str, value: object) -> str:
     if value is None:
         return "-"
     if isinstance(value, SecretStr):
         return MASK
-    return re.sub(r"(?<=://)[^/@]*@", f"{MASK}@", str(value))
+    text = masked(str(value)) if is_url(setting) else str(value)
+    return text if text.isprintable() else repr(text)

@@ -9,10 +9,15 @@ import ipaddress
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
+
+from aichat_backend.config.urls import secrets_in
 
 PREFIX = "AICHAT_"
+
+_LONGEST_SECONDS = 86_400
 
 
 class ProviderName(StrEnum):
@@ -32,16 +37,47 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def one_word(secret: SecretStr) -> SecretStr:
+    """Refuse what an HTTP header cannot carry: that is a slip of copy and paste."""
+    text = secret.get_secret_value()
+    if not text.isascii() or not text.isprintable() or not text or " " in text:
+        raise ValueError("must be one word of ASCII characters, without blanks and line ends")
+    return secret
+
+
 def _http_url(value: str) -> str:
-    if not value.startswith(("http://", "https://")):
-        raise ValueError("must begin with http:// or https://")
+    try:
+        parts = urlsplit(value)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or not value.isprintable() or " " in value:
+        raise ValueError("is not such a URL")
     return value.rstrip("/")
 
 
 def _database_url(value: str) -> str:
     if "://" not in value:
-        raise ValueError("must be a URL such as sqlite:////srv/aichat-backend/chat.db")
+        raise ValueError("is not such a URL")
     return value
+
+
+Secret = Annotated[SecretStr, AfterValidator(one_word), Field(json_schema_extra={"allowed": "one word"})]
+HttpUrl = Annotated[
+    str,
+    AfterValidator(_http_url),
+    Field(json_schema_extra={"allowed": "a URL with a host that begins with http:// or https://"}),
+]
+DatabaseUrl = Annotated[
+    str,
+    AfterValidator(_database_url),
+    Field(json_schema_extra={"allowed": "a URL such as sqlite:////srv/aichat-backend/chat.db"}),
+]
+
+
+def is_url(setting: str) -> bool:
+    """Whether the setting is a URL, which may carry a password."""
+    return setting.endswith("_url")
 
 
 class Settings(BaseModel):
@@ -49,31 +85,35 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    host: str = Field("127.0.0.1", description="Address to listen on. Any but a loopback one needs a proxy secret.")
-    port: int = Field(3001, ge=1, le=65535, description="Port to listen on.")
-    proxy_secret: SecretStr | None = Field(
+    proxy_secret: Secret | None = Field(
         None, description="What the proxy must send as X-AIChat-Proxy-Secret; needed when `host` is not loopback."
     )
+    host: str = Field("127.0.0.1", description="Address to listen on. Any but a loopback one needs a proxy secret.")
+    port: int = Field(3001, ge=1, le=65_535, description="Port to listen on.")
 
     llm_provider: ProviderName = Field(ProviderName.OPENAI, description="Who answers.")
     llm_model: str = Field("gpt-4o-mini", min_length=1, max_length=200, description="The provider's name of the model.")
-    llm_base_url: Annotated[str, AfterValidator(_http_url)] | None = Field(
+    llm_base_url: HttpUrl | None = Field(
         None, description="Where the provider's API is, if not at the provider's own address."
     )
     llm_temperature: float | None = Field(None, ge=0, le=2, description="Sampling temperature; unset: the model's own.")
     llm_max_tokens: int | None = Field(
-        None, ge=1, description="Longest answer in tokens; unset: the model's own limit."
+        None, ge=1, le=10_000_000, description="Longest answer in tokens; unset: the model's own limit."
     )
     llm_system_prompt: str | None = Field(None, description="Instructions put before every conversation.")
-    llm_first_byte_timeout: float = Field(60, gt=0, description="Seconds to wait for an answer to begin.")
-    llm_idle_timeout: float = Field(60, gt=0, description="Seconds an answer may pause.")
-    llm_total_timeout: float = Field(600, gt=0, description="Seconds an answer may take altogether.")
-    api_key: SecretStr | None = Field(None, description="The provider's API key.")
+    llm_first_byte_timeout: float = Field(
+        60, gt=0, le=_LONGEST_SECONDS, description="Seconds to wait for an answer to begin."
+    )
+    llm_idle_timeout: float = Field(60, gt=0, le=_LONGEST_SECONDS, description="Seconds an answer may pause.")
+    llm_total_timeout: float = Field(
+        600, gt=0, le=_LONGEST_SECONDS, description="Seconds an answer may take altogether."
+    )
+    api_key: Secret | None = Field(None, description="The provider's API key.")
     api_key_file: Path | None = Field(None, description="A file that holds the API key; `api_key` wins.")
     mock_delay_ms: int = Field(40, ge=0, le=10_000, description="Pause of the mock provider between words.")
 
     data_dir: Path = Field(Path("/srv/aichat-backend"), description="Where the service keeps its data.")
-    database_url: Annotated[str, AfterValidator(_database_url)] | None = Field(
+    database_url: DatabaseUrl | None = Field(
         None, description="The database; unset: the SQLite file chat.db in `data_dir`."
     )
     mcp_servers_file: Path = Field(
@@ -83,20 +123,21 @@ class Settings(BaseModel):
     max_message_bytes: int = Field(
         262_144, ge=1, le=16_777_216, description="Longest message of a user, in bytes of UTF-8."
     )
-    max_runs_per_user: int = Field(8, ge=1, description="Answers that one user may have under way at once.")
+    max_runs_per_user: int = Field(8, ge=1, le=1000, description="Answers that one user may have under way at once.")
     shutdown_grace: float = Field(
         10, ge=0, le=3600, description="Seconds that answers under way get to finish when the service stops."
     )
     log_level: Annotated[Literal["debug", "info", "warning", "error"], Field(description="The least to log.")] = "info"
 
-    @model_validator(mode="after")
-    def _wide_bind_needs_secret(self) -> Settings:
-        if not is_loopback(self.host) and self.proxy_secret is None:
+    @field_validator("host")
+    @classmethod
+    def _wide_bind_needs_secret(cls, host: str, info: ValidationInfo) -> str:
+        if not is_loopback(host) and info.data.get("proxy_secret") is None:
             raise ValueError(
-                f"{PREFIX}HOST: {self.host} is reachable from other machines, where identity headers could be forged: "
-                f"listen on 127.0.0.1, or set {PREFIX}PROXY_SECRET and let the proxy send it as X-AIChat-Proxy-Secret"
+                "is reachable from other machines, where identity headers could be forged: listen on 127.0.0.1, "
+                f"or set {PREFIX}PROXY_SECRET and let the proxy send it as X-AIChat-Proxy-Secret"
             )
-        return self
+        return host
 
     @property
     def effective_database_url(self) -> str:
@@ -106,5 +147,11 @@ class Settings(BaseModel):
     @property
     def secrets(self) -> tuple[str, ...]:
         """The texts that must never be shown."""
-        held = (getattr(self, name) for name in type(self).model_fields)
-        return tuple(value.get_secret_value() for value in held if isinstance(value, SecretStr))
+        held: list[str] = []
+        for name in type(self).model_fields:
+            match getattr(self, name):
+                case SecretStr() as secret:
+                    held.append(secret.get_secret_value())
+                case str(url) if is_url(name):
+                    held.extend(secrets_in(url))
+        return tuple(held)

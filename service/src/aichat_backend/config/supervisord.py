@@ -6,19 +6,27 @@ An operator who types `aichat-backend config` in a shell wants to see the servic
 from __future__ import annotations
 
 import configparser
+import platform
+import re
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 
-from aichat_backend.config.loading import ConfigurationError
+from aichat_backend.config.problems import ConfigurationError
 
 DEFAULT_INI = Path("/etc/supervisord.d/ai-chat.ini")
-PROGRAM = "program:aichat-backend"
+PROGRAM = "aichat-backend"
+_SECTION = f"program:{PROGRAM}"
+
+_NEITHER_EXPANSION_NOR_PERCENT_SIGN = re.compile(r"(?<!%)(?:%%)*%(?![%(])")
 
 
-def read_environment(ini: Path) -> dict[str, str]:
-    """The variables of `environment=` in the program's section.
+def read_environment(ini: Path, own_environment: Mapping[str, str]) -> dict[str, str]:
+    """The variables of `environment=` in the program's section, as supervisord gives them to the process.
 
-    The form is supervisord's: `KEY="value",KEY2=value`, `%%` for a percent sign.
+    Args:
+        ini: the file.
+        own_environment: stands in for supervisord's own variables where the ini refers to them as `%(ENV_NAME)s`.
 
     Raises:
         ConfigurationError: when the file cannot be read, has no such program, or its environment is malformed.
@@ -30,24 +38,47 @@ def read_environment(ini: Path) -> dict[str, str]:
         raise ConfigurationError([f"{ini}: cannot be read: {error.strerror}"]) from error
     except (configparser.Error, UnicodeDecodeError) as error:
         raise ConfigurationError([f"{ini}: is not a valid ini file"]) from error
-    if not parser.has_section(PROGRAM):
-        raise ConfigurationError([f"{ini}: has no section [{PROGRAM}]"])
-    return _parse(parser.get(PROGRAM, "environment", fallback=""), ini)
+    if not parser.has_section(_SECTION):
+        raise ConfigurationError([f"{ini}: has no section [{_SECTION}]"])
+    return _parse(_expand(parser.get(_SECTION, "environment", fallback=""), ini, own_environment), ini)
+
+
+def _expand(environment: str, ini: Path, own_environment: Mapping[str, str]) -> str:
+    """Fill in `%(name)s` and `%%`. supervisord does so before it looks at quotes, so this comes first here too."""
+    if _NEITHER_EXPANSION_NOR_PERCENT_SIGN.search(environment):
+        raise ConfigurationError([f"{ini}: environment: a percent sign must be written as %%"])
+    known: dict[str, object] = {f"ENV_{name}": value for name, value in own_environment.items()}
+    known |= {
+        "here": str(ini.absolute().parent),
+        "program_name": PROGRAM,
+        "group_name": PROGRAM,
+        "host_node_name": platform.node(),
+        "process_num": 0,
+        "numprocs": 1,
+    }
+    try:
+        return environment % known
+    except KeyError as error:
+        name = str(error.args[0])
+        remedy = f"set {name.removeprefix('ENV_')} for this command too" if name.startswith("ENV_") else "remove it"
+        raise ConfigurationError([f"{ini}: environment: %({name})s is not known here: {remedy}"]) from error
+    except (ValueError, TypeError) as error:
+        raise ConfigurationError([f"{ini}: environment: an expansion must have the form %(ENV_NAME)s"]) from error
 
 
 def _parse(environment: str, ini: Path) -> dict[str, str]:
-    """Read as supervisord does: a value's outer quotes are dropped and nothing in it is an escape but `%%`."""
+    """Read as supervisord does: a value's outer quotes are dropped, nothing is an escape, any token separates."""
     lexer = shlex.shlex(environment, posix=False)
-    lexer.wordchars += "%/.+-():"
+    lexer.wordchars += "/.+-():"
     try:
         tokens = list(lexer)
     except ValueError as error:
         raise ConfigurationError([f"{ini}: environment: a quote is not closed"]) from error
     variables: dict[str, str] = {}
     for start in range(0, len(tokens), 4):
-        match tokens[start : start + 4]:
-            case [name, "=", value] | [name, "=", value, ","]:
-                variables[name] = value.strip("'\"").replace("%%", "%")
+        match tokens[start : start + 3]:
+            case [name, "=", value]:
+                variables[name] = value.strip("'\"")
             case _:
                 raise ConfigurationError([f'{ini}: environment: must have the form KEY="value",KEY2="value"'])
     return variables

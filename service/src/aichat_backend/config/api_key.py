@@ -1,0 +1,62 @@
+"""The provider's API key: the setting itself, else the file that is named, else the provider's own variable."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from aichat_backend.config.problems import ConfigurationError, variable
+from aichat_backend.config.settings import ProviderName, Settings, one_word
+
+KEY_VARIABLES: Mapping[ProviderName, str] = {ProviderName.OPENAI: "OPENAI_API_KEY"}
+"""The provider's own name for its key: read when none of ours is set."""
+
+_READABLE_BY_EVERYONE = 0o004
+
+
+@dataclass(frozen=True)
+class FoundKey:
+    """A key, where it was found, and what looked odd there."""
+
+    key: SecretStr
+    source: str
+    warnings: tuple[str, ...] = ()
+
+
+def find_key(settings: Settings, environment: Mapping[str, str]) -> FoundKey | None:
+    """The key that is not in the setting `api_key`.
+
+    Raises:
+        ConfigurationError: the file cannot be read, or what was found is no key.
+    """
+    if settings.api_key_file is not None:
+        return _read_key(settings.api_key_file)
+    name = KEY_VARIABLES.get(settings.llm_provider, "")
+    if not environment.get(name):
+        return None
+    return FoundKey(_checked(environment[name], name), name)
+
+
+def _read_key(file: Path) -> FoundKey:
+    name = variable("api_key_file")
+    try:
+        text = file.read_text(encoding="utf-8").strip()
+        mode = file.stat().st_mode
+    except OSError as error:
+        raise ConfigurationError([f"{name}: {file} cannot be read: {error.strerror}"]) from error
+    except UnicodeDecodeError as error:
+        raise ConfigurationError([f"{name}: {file} is not text"]) from error
+    warnings: tuple[str, ...] = ()
+    if mode & _READABLE_BY_EVERYONE:
+        warnings = (f"{file} is readable by everyone on this machine: chmod 0640 it",)
+    return FoundKey(_checked(text, f"{name}: {file}"), str(file), warnings)
+
+
+def _checked(text: str, where: str) -> SecretStr:
+    try:
+        return one_word(SecretStr(text))
+    except ValueError as error:
+        raise ConfigurationError([f"{where}: must hold one API key on one line, without blanks"]) from error
