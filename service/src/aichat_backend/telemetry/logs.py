@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
-from collections.abc import Iterable, MutableMapping
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from typing import Any, TextIO
 
 import structlog
@@ -67,20 +68,40 @@ def _put_first_what_is_read_first(
 
 
 class _Redactor:
-    """Takes known secrets out of every text of an event."""
+    """Takes known secrets out of every text of an event, however deep; what JSON does not know becomes text first."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
-        self._secrets = tuple(secret for secret in secrets if secret)
+        # Longest first: one may begin like another.
+        forms = {form for secret in secrets if secret for form in (secret, *_escaped(secret))}
+        self._secrets = sorted(forms, key=len, reverse=True)
 
     def __call__(self, _logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         for key, value in event.items():
-            if isinstance(value, str):
-                event[key] = self._clean(value)
-            elif not isinstance(value, (int, float, bool, type(None))):
-                event[key] = self._clean(repr(value))
+            event[key] = self._clean(value)
         return event
 
-    def _clean(self, text: str) -> str:
+    def _clean(self, value: object) -> object:
+        match value:
+            case str():
+                return self._clean_text(value)
+            case bool() | int() | float() | None:
+                return value
+            case Mapping():
+                return {self._clean_text(str(key)): self._clean(held) for key, held in value.items()}
+            case list() | tuple() | set() | frozenset():
+                return [self._clean(held) for held in value]
+            case _:
+                return self._clean_text(repr(value))
+
+    def _clean_text(self, text: str) -> str:
         for secret in self._secrets:
             text = text.replace(secret, REDACTED)
         return text
+
+
+def _escaped(text: str) -> Iterator[str]:
+    """How a text is written inside a `repr`, quoted by either sign, and inside JSON."""
+    inside_repr = repr(f'"{text}')[2:-1]
+    yield inside_repr
+    yield inside_repr.replace("\\'", "'")
+    yield json.dumps(text)[1:-1]
