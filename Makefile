@@ -64,8 +64,8 @@ molecule: setup image ## Deploy onto a fresh server and probe it: make molecule 
 	molecule test --scenario-name $(S)
 
 .PHONY: bench
-bench: setup ## What a relayed chunk costs, beside a raw pass-through
-	@service/.venv/bin/python -m tests.bench
+bench: setup ## What a relayed chunk costs, beside a raw pass-through: make bench ARGS=--quick
+	@service/.venv/bin/python -m tests.bench $(ARGS)
 
 ##@ Prepare
 .PHONY: setup

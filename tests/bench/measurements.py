@@ -1,0 +1,113 @@
+"""What is measured: each of these on one relay at a time, everything else being the same."""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+
+from aiohttp import ClientSession
+from tests.bench.load import Crowd, crowd, endless_crowd, first_token_seconds
+from tests.bench.script import FOREVER, Script
+from tests.bench.sides import Ask, Side, Sides
+
+_PACED_STREAMS = 20
+_PACED_PAUSE = 0.01
+_BURST_STREAMS = 4
+_BURST_TOGETHER = 64
+_OTHERS_PAUSE = 0.05
+_BETWEEN_PROBES = 0.01
+_IDLE_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much of everything: more is steadier and takes longer."""
+
+    rounds: int
+    window: float
+    burst_chunks: int
+    probes: int
+    open_streams: int
+
+
+FULL = Effort(rounds=3, window=3.0, burst_chunks=20_000, probes=60, open_streams=200)
+QUICK = Effort(rounds=1, window=1.5, burst_chunks=10_000, probes=20, open_streams=100)
+
+
+@dataclass(frozen=True)
+class FirstToken:
+    """Milliseconds that a relay adds to the time to the first token."""
+
+    median: float
+    p95: float
+
+
+@dataclass(frozen=True)
+class Bench:
+    """The measurements."""
+
+    http: ClientSession
+    sides: Sides
+    effort: Effort
+
+    async def warm(self, ask: Ask) -> None:
+        """Have imports, connections and caches behind us."""
+        async with crowd(self.http, ask, Script(chunks=50), 10):
+            pass
+        for _ in range(5):
+            await first_token_seconds(self.http, ask)
+
+    async def idle_cpu(self, side: Side) -> float:
+        """CPU seconds that a second of doing nothing costs."""
+        before = side.process.cpu_seconds()
+        await asyncio.sleep(_IDLE_SECONDS)
+        return (side.process.cpu_seconds() - before) / _IDLE_SECONDS
+
+    async def cpu_one_by_one(self, side: Side, idle: float) -> float:
+        """CPU µs of the relay per chunk, with streams under way whose chunks come one by one."""
+        async with self._endless(side.ask, _PACED_PAUSE, _PACED_STREAMS) as streams:
+            cpu, chunks = side.process.cpu_seconds(), streams.received
+            await asyncio.sleep(self.effort.window)
+            cpu, chunks = side.process.cpu_seconds() - cpu, streams.received - chunks
+        return (cpu - idle * self.effort.window) / chunks * 1e6
+
+    async def cpu_in_a_burst(self, side: Side) -> float:
+        """CPU µs of the relay per chunk, as fast as it can; the beginning and end of the streams are included."""
+        script = Script(self.effort.burst_chunks, together=_BURST_TOGETHER)
+        cpu = side.process.cpu_seconds()
+        async with crowd(self.http, side.ask, script, _BURST_STREAMS) as streams:
+            await streams.ended()
+        return (side.process.cpu_seconds() - cpu) / (self.effort.burst_chunks * _BURST_STREAMS) * 1e6
+
+    async def first_token(self, side: Side, others: int) -> FirstToken:
+        """Ask one question after another while that many other streams bring a token every 50 ms.
+
+        In turn with the relay, upstream is asked directly: what that takes does not count, however busy the machine is.
+        """
+        if not others:
+            return await self._probe(side)
+        async with self._endless(side.ask, _OTHERS_PAUSE, others):
+            return await self._probe(side)
+
+    async def memory_per_stream(self, side: Side) -> float:
+        """KiB of the relay per open stream: what many of them add to what it held before."""
+        before = side.process.memory_bytes()
+        async with self._endless(side.ask, FOREVER, self.effort.open_streams):
+            return (side.process.memory_bytes() - before) / self.effort.open_streams / 1024
+
+    def _endless(self, ask: Ask, pause: float, streams: int) -> AbstractAsyncContextManager[Crowd]:
+        return endless_crowd(self.http, ask, pause, streams, lambda: self.sides.release(self.http))
+
+    async def _probe(self, side: Side) -> FirstToken:
+        direct: list[float] = []
+        relayed: list[float] = []
+        for _ in range(self.effort.probes):
+            for ask, times in ((self.sides.direct, direct), (side.ask, relayed)):
+                times.append(await first_token_seconds(self.http, ask) * 1000)
+                await asyncio.sleep(_BETWEEN_PROBES)
+        unavoidable = statistics.median(direct)
+        return FirstToken(
+            statistics.median(relayed) - unavoidable, statistics.quantiles(relayed, n=20)[-1] - unavoidable
+        )
