@@ -1,0 +1,277 @@
+#!/usr/bin/python
+
+# Copyright (c) 2026, the percona.pmm_ai_chat authors
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: config_file
+short_description: Place a config file and keep the operator's edits
+version_added: 0.1.0
+description:
+  - Treats a file as rpm and dpkg treat their config files.
+    A file that nobody touched since it was last placed is updated.
+    A file that somebody edited is kept, and when the shipped default changed meanwhile the new one is laid beside it as C(.new).
+  - The file is replaced in one step and only after its content was checked.
+attributes:
+  check_mode:
+    support: full
+    description: Can run in check mode and says what would change.
+  diff_mode:
+    support: full
+    description: Shows the difference; values of variables named like secrets are hidden.
+  platform:
+    support: full
+    platforms: posix
+    description: The operating systems it works on.
+options:
+  path:
+    description: The file. A symbolic link is refused.
+    type: path
+    required: true
+  content:
+    description: What is shipped. It never appears in the log or in the invocation.
+    type: str
+    required: true
+  baseline:
+    description:
+      - The text whose change counts as a new default.
+        Give the shipped text before variables are filled in, so that a changed variable alone does not produce a C(.new) file.
+      - Without it O(content) itself is the default.
+    type: str
+  owner:
+    description: Name of the owning user.
+    type: str
+  group:
+    description: Name of the owning group.
+    type: str
+  mode:
+    description: The octal mode, such as V(0640). A new file is V(0600) without it.
+    type: str
+  force:
+    description: Overwrite a file that was edited. The edited one is kept as a backup.
+    type: bool
+    default: false
+  sensitive:
+    description: Show nothing of the content in diffs.
+    type: bool
+    default: false
+  validator:
+    description:
+      - What the content must satisfy before it goes live; for a file that is kept, what it must satisfy to be kept.
+      - V(supervisord) parses the whole supervisord configuration, with this file in it, by supervisord's own parser.
+      - V(mcp_servers) asks for JSON in one of the two known shapes of an MCP server list, V(json) for any JSON.
+    type: str
+    choices: [supervisord, mcp_servers, json]
+  supervisord_configuration:
+    description: Main configuration of supervisord. Without it that of the running supervisord is taken, else the usual places.
+    type: path
+  state_file:
+    description: Where the digests of placed files are remembered.
+    type: path
+    default: /var/lib/aichat-backend/placed.json
+author:
+  - percona.pmm_ai_chat contributors (@percona)
+"""
+
+EXAMPLES = r"""
+- name: Place the program's supervisord configuration
+  percona.pmm_ai_chat.config_file:
+    path: /etc/supervisord.d/ai-chat.ini
+    content: "{{ lookup('ansible.builtin.file', 'ai-chat.ini') }}"
+    owner: root
+    group: pmm
+    mode: "0640"
+    validator: supervisord
+"""
+
+RETURN = r"""
+decision:
+  description: What happened, or would happen, to the file.
+  returned: success
+  type: str
+  choices: [created, updated, overwritten, kept, unchanged]
+  sample: updated
+kept:
+  description: Whether the file differs from what is shipped and was left alone.
+  returned: success
+  type: bool
+  sample: false
+new_path:
+  description: Where the changed default was laid, when the file was kept.
+  returned: when a new default was laid beside the file
+  type: str
+  sample: /etc/supervisord.d/ai-chat.ini.new
+backup_file:
+  description: Where the edited file went before it was overwritten.
+  returned: when an edited file was overwritten
+  type: str
+  sample: /etc/supervisord.d/ai-chat.ini.4711.2026-11-22@10:00:00~
+message:
+  description: One sentence for the operator.
+  returned: when the file was kept
+  type: str
+  sample: /etc/supervisord.d/ai-chat.ini was edited on this host and is kept.
+"""
+
+import os
+import tempfile
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._atomic_file import (
+    FileProblem,
+    apply_attributes,
+    attributes,
+    attributes_differ,
+    read_regular,
+    write_atomically,
+)
+from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._conffile import Decision, PlacedFiles, Plan, decide
+from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._content_checks import CHECKS, ContentProblem
+from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._masking import mask
+from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._supervisord import SupervisordProblem, discover
+
+
+class ConfigFile:
+    """One run for one file."""
+
+    def __init__(self, module: AnsibleModule, content: bytes) -> None:
+        self.module = module
+        self.path: str = module.params["path"]
+        self.shipped = content
+        self.baseline = content if module.params["baseline"] is None else module.params["baseline"].encode()
+        self.wanted = attributes(module.params["owner"], module.params["group"], module.params["mode"])
+        self.remembered = PlacedFiles(module.params["state_file"])
+        self.new_path = self.path + ".new"
+        self.diffs: list[dict[str, str]] = []
+
+    def run(self) -> dict[str, object]:
+        current = read_regular(self.path)
+        record = self.remembered.get(self.path)
+        plan = decide(current, self.shipped, self.baseline, record, self.module.params["force"])
+        live = current if plan.decision is Decision.KEEP and current is not None else self.shipped
+        self._validate(live)
+
+        replaced = plan.decision not in (Decision.KEEP, Decision.NOTHING)
+        offered = plan.offer and read_regular(self.new_path) != self.shipped
+        obsolete = plan.decision is not Decision.KEEP and os.path.lexists(self.new_path)
+        restored = not replaced and attributes_differ(self.path, self.wanted)
+        self._describe(current, replaced, offered, restored)
+
+        result: dict[str, object] = {
+            "changed": replaced or offered or obsolete or restored,
+            "decision": plan.decision.value,
+            "kept": plan.decision is Decision.KEEP,
+            "diff": self.diffs,
+        }
+        if plan.decision is Decision.KEEP:
+            result["message"] = f"{self.path} was edited on this host and is kept."
+        if offered:
+            result["new_path"] = self.new_path
+            result["message"] = "{} The changed default lies beside it as {}.".format(result["message"], self.new_path)
+        if not self.module.check_mode:
+            self._apply(plan, result, replaced, offered, obsolete, restored)
+        return result
+
+    def _apply(
+        self, plan: Plan, result: dict[str, object], replaced: bool, offered: bool, obsolete: bool, restored: bool
+    ) -> None:
+        if plan.decision is Decision.OVERWRITE:
+            result["backup_file"] = self.module.backup_local(self.path)
+        if replaced:
+            write_atomically(self.path, self.shipped, self.wanted)
+        elif restored:
+            apply_attributes(self.path, self.wanted)
+        if offered:
+            write_atomically(self.new_path, self.shipped, self.wanted)
+        if obsolete:
+            os.unlink(self.new_path)
+        self.remembered.put(self.path, plan.record)
+
+    def _describe(self, current: bytes | None, replaced: bool, offered: bool, restored: bool) -> None:
+        if replaced:
+            self._difference(self.path, current or b"", self.shipped)
+        elif restored:
+            found = os.lstat(self.path)
+            self.diffs.append(
+                {
+                    "before_header": self.path,
+                    "after_header": self.path,
+                    "before": _listing(found.st_uid, found.st_gid, found.st_mode & 0o7777),
+                    "after": _listing(
+                        found.st_uid if self.wanted.uid is None else self.wanted.uid,
+                        found.st_gid if self.wanted.gid is None else self.wanted.gid,
+                        found.st_mode & 0o7777 if self.wanted.mode is None else self.wanted.mode,
+                    ),
+                }
+            )
+        if offered:
+            self._difference(self.new_path, read_regular(self.new_path) or b"", self.shipped)
+
+    def _difference(self, path: str, before: bytes, after: bytes) -> None:
+        if self.module.params["sensitive"]:
+            shown = ("(not shown)\n" if before else "", "(not shown, and different)\n")
+        else:
+            shown = (mask(before.decode(errors="replace")), mask(after.decode(errors="replace")))
+        self.diffs.append({"before_header": path, "after_header": path, "before": shown[0], "after": shown[1]})
+
+    def _validate(self, content: bytes) -> None:
+        validator = self.module.params["validator"]
+        if validator is None:
+            return
+        try:
+            if validator == "supervisord":
+                self._validate_supervisord(content)
+            else:
+                CHECKS[validator](content)
+        except ContentProblem as problem:
+            self.module.fail_json(msg=f"{self.path} is refused: {problem}.")
+        except SupervisordProblem as problem:
+            self.module.fail_json(msg=f"{self.path} is refused, nothing was changed. {problem}")
+
+    def _validate_supervisord(self, content: bytes) -> None:
+        supervisord = discover(self.module.params["supervisord_configuration"])
+        with tempfile.NamedTemporaryFile(dir=self.module.tmpdir) as candidate:
+            candidate.write(content)
+            candidate.flush()
+            supervisord.check(self.module.run_command, self.path, candidate.name)
+
+
+def _listing(uid: int, gid: int, mode: int) -> str:
+    return "owner: %d\ngroup: %d\nmode: %04o\n" % (uid, gid, mode)
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "path": {"type": "path", "required": True},
+            # Keeps the text out of the log of the host; see below for the output.
+            "content": {"type": "str", "required": True, "no_log": True},
+            "baseline": {"type": "str", "no_log": True},
+            "owner": {"type": "str"},
+            "group": {"type": "str"},
+            "mode": {"type": "str"},
+            "force": {"type": "bool", "default": False},
+            "sensitive": {"type": "bool", "default": False},
+            "validator": {"type": "str", "choices": ["supervisord", "mcp_servers", "json"]},
+            "supervisord_configuration": {"type": "path"},
+            "state_file": {"type": "path", "default": "/var/lib/aichat-backend/placed.json"},
+        },
+        supports_check_mode=True,
+    )
+    content = module.params["content"]
+    if not module.params["sensitive"]:
+        # The masked diff is shown on purpose; as a whole the text must not count as a secret, or the diff would be empty.
+        module.no_log_values.difference_update({content, module.params["baseline"]})
+    module.params["content"] = "(not shown)"
+    try:
+        result = ConfigFile(module, content.encode()).run()
+    except (FileProblem, OSError) as problem:
+        module.fail_json(msg=str(problem))
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()

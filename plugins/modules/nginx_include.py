@@ -1,0 +1,256 @@
+#!/usr/bin/python
+
+# Copyright (c) 2026, the percona.pmm_ai_chat authors
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: nginx_include
+short_description: Keep locations in an own file and include them in a server block, or change nothing
+version_added: 0.1.0
+description:
+  - Places a file with locations and one line that includes it in each server block that listens on given ports.
+  - The whole configuration is tested with C(nginx -t) before and after. When nginx is broken already, nothing is touched;
+    when it refuses the new locations, everything is put back as it was and nginx's own message is shown.
+  - Nothing is reloaded; that is for the caller.
+attributes:
+  check_mode:
+    support: full
+    description: Can run in check mode and says what would change; the configuration as it is gets tested then, too.
+  diff_mode:
+    support: full
+    description: Shows both files before and after.
+  platform:
+    support: full
+    platforms: posix
+    description: The operating systems it works on.
+options:
+  state:
+    description: Whether the locations are there. V(absent) removes the file and the line.
+    type: str
+    choices: [present, absent]
+    default: present
+  configuration:
+    description: The file with the server block.
+    type: path
+    default: /etc/nginx/conf.d/pmm.conf
+  path:
+    description: The file for the locations, in a folder of its own.
+    type: path
+    default: /etc/nginx/aichat/locations.conf
+  content:
+    description: The locations. Required with O(state=present).
+    type: str
+  listen:
+    description: The server blocks that listen on one of these ports are the ones.
+    type: list
+    elements: int
+    default: [8443, 8080]
+  owner:
+    description: Owner of the file with the locations.
+    type: str
+    default: root
+  group:
+    description: Group of the file with the locations.
+    type: str
+    default: root
+  mode:
+    description: Mode of the file with the locations.
+    type: str
+    default: "0644"
+  user:
+    description: The user who tests the configuration when nginx is not running; otherwise it is the one nginx runs as.
+    type: str
+  executable:
+    description: Name or path of nginx.
+    type: str
+    default: nginx
+author:
+  - percona.pmm_ai_chat contributors (@percona)
+"""
+
+EXAMPLES = r"""
+- name: Serve the chat behind PMM's login
+  percona.pmm_ai_chat.nginx_include:
+    content: "{{ lookup('ansible.builtin.template', 'locations.conf.j2') }}"
+    user: pmm
+  notify: Reload nginx
+"""
+
+RETURN = r"""
+running:
+  description: Whether nginx is running; only then there is something to reload.
+  returned: success
+  type: bool
+  sample: true
+"""
+
+import os
+import pwd
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._atomic_file import (
+    Attributes,
+    FileProblem,
+    apply_attributes,
+    attributes,
+    attributes_differ,
+    read_regular,
+    write_atomically,
+)
+from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._nginx_config import (
+    NginxProblem,
+    with_include,
+    without_include,
+)
+from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._nginx_host import configuration_errors, master_user
+
+
+class Original:
+    """A file as it was, to be put back to the byte and to the second."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.content = read_regular(path)
+        self.stat = os.lstat(path) if self.content is not None else None
+
+    def restore(self) -> None:
+        if self.content is None or self.stat is None:
+            if os.path.lexists(self.path):
+                os.unlink(self.path)
+            return
+        kept = Attributes(self.stat.st_uid, self.stat.st_gid, self.stat.st_mode & 0o7777)
+        write_atomically(self.path, self.content, kept)
+        os.utime(self.path, ns=(self.stat.st_atime_ns, self.stat.st_mtime_ns))
+
+
+class NginxInclude:
+    """One run: what is there, what shall be there, and the way between."""
+
+    def __init__(self, module: AnsibleModule) -> None:
+        self.module = module
+        self.present = module.params["state"] == "present"
+        self.configuration = Original(module.params["configuration"])
+        self.locations = Original(module.params["path"])
+        self.folder = os.path.dirname(self.locations.path)
+        self.master = master_user()
+        if self.configuration.content is None:
+            raise FileProblem(f"{self.configuration.path} does not exist: is PMM's nginx on this host?")
+        self.text = self.configuration.content.decode()
+        self.attributes = attributes(module.params["owner"], module.params["group"], module.params["mode"])
+        try:
+            self.new_text = self._edited()
+        except NginxProblem as problem:
+            raise NginxProblem(f"{self.configuration.path}: {problem}") from None
+        self.new_locations: bytes | None = module.params["content"].encode() if self.present else None
+
+    def _edited(self) -> str:
+        if self.present:
+            return with_include(self.text, self.locations.path, self.module.params["listen"])
+        return without_include(self.text, self.locations.path)
+
+    def run(self) -> dict[str, object]:
+        text_changes = self.new_text != self.text
+        locations_change = self.new_locations != self.locations.content
+        restored = self.present and not locations_change and attributes_differ(self.locations.path, self.attributes)
+        if text_changes or locations_change:
+            self._refuse_when_broken()
+            if not self.module.check_mode:
+                self._change_or_restore(text_changes, locations_change)
+        if restored and not self.module.check_mode:
+            apply_attributes(self.locations.path, self.attributes)
+        return {
+            "changed": text_changes or locations_change or restored,
+            "running": self.master is not None,
+            "diff": self._differences(text_changes, locations_change),
+        }
+
+    def _errors(self) -> str | None:
+        user = self.master
+        name = self.module.params["user"]
+        if user is None and name is not None:
+            try:
+                user = pwd.getpwnam(name).pw_uid
+            except KeyError:
+                raise FileProblem(f"There is no user {name!r} on this host.") from None
+        executable = self.module.get_bin_path(
+            self.module.params["executable"], opt_dirs=["/usr/sbin", "/usr/local/sbin"]
+        )
+        if executable is None:
+            raise FileProblem("{} is not on this host: install it first.".format(self.module.params["executable"]))
+        return configuration_errors(executable, user)
+
+    def _refuse_when_broken(self) -> None:
+        errors = self._errors()
+        if errors is not None:
+            raise NginxProblem(
+                f"nginx refuses its configuration already, so nothing was touched; repair it first:\n{errors}"
+            )
+
+    def _change_or_restore(self, text_changes: bool, locations_change: bool) -> None:
+        made_folder = self.present and not os.path.isdir(self.folder)
+        try:
+            if made_folder:
+                os.makedirs(self.folder, mode=0o755)
+            # The file comes before the line that includes it, and goes after it.
+            if self.new_locations is not None and locations_change:
+                write_atomically(self.locations.path, self.new_locations, self.attributes)
+            if text_changes:
+                write_atomically(self.configuration.path, self.new_text.encode(), Attributes())
+            if self.new_locations is None and locations_change:
+                os.unlink(self.locations.path)
+            errors = self._errors()
+            if errors is not None:
+                raise NginxProblem(f"nginx refused the new locations, everything was put back as it was:\n{errors}")
+        except BaseException:
+            self.configuration.restore()
+            self.locations.restore()
+            if made_folder:
+                os.rmdir(self.folder)
+            raise
+        if not self.present and os.path.isdir(self.folder) and not os.listdir(self.folder):
+            os.rmdir(self.folder)
+
+    def _differences(self, text_changes: bool, locations_change: bool) -> list[dict[str, str]]:
+        found = []
+        if text_changes:
+            found.append(_difference(self.configuration.path, self.text, self.new_text))
+        if locations_change:
+            before = (self.locations.content or b"").decode(errors="replace")
+            found.append(_difference(self.locations.path, before, (self.new_locations or b"").decode()))
+        return found
+
+
+def _difference(path: str, before: str, after: str) -> dict[str, str]:
+    return {"before_header": path, "after_header": path, "before": before, "after": after}
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "configuration": {"type": "path", "default": "/etc/nginx/conf.d/pmm.conf"},
+            "path": {"type": "path", "default": "/etc/nginx/aichat/locations.conf"},
+            "content": {"type": "str"},
+            "listen": {"type": "list", "elements": "int", "default": [8443, 8080]},
+            "owner": {"type": "str", "default": "root"},
+            "group": {"type": "str", "default": "root"},
+            "mode": {"type": "str", "default": "0644"},
+            "user": {"type": "str"},
+            "executable": {"type": "str", "default": "nginx"},
+        },
+        required_if=[("state", "present", ("content",))],
+        supports_check_mode=True,
+    )
+    os.umask(0o022)
+    try:
+        result = NginxInclude(module).run()
+    except (FileProblem, NginxProblem, OSError) as problem:
+        module.fail_json(msg=str(problem))
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()
