@@ -17,7 +17,7 @@ from fakes.scripted import ScriptedProvider
 def settings(tmp_path: Path, migrated_database: Path) -> Settings:
     """A database of its own, and a mock that answers at once."""
     shutil.copy(migrated_database, tmp_path / "chat.db")
-    return Settings(llm_provider=ProviderName.MOCK, mock_delay_ms=0, data_dir=tmp_path)
+    return Settings.model_validate({"llm_provider": ProviderName.MOCK, "mock_delay_ms": 0, "data_dir": tmp_path})
 
 
 @pytest.fixture

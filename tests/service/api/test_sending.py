@@ -89,7 +89,7 @@ async def test_the_longest_message_is_answered(user: Caller) -> None:
 
 
 async def test_text_of_every_script_comes_back_as_it_was(user: Caller) -> None:
-    text = "Größe 日本語 👩‍👩‍👧 \u202eשלום\u202c \\ \" ' <b> % \r\n\t\x7f end"
+    text = "Größe 日本語 👩‍👩‍👧 \u202e🙃\u202c \\ \" ' <b> % \r\n\t\x7f end"
 
     session_id = (await user.post("/send", {"message": text})).json["session_id"]
 

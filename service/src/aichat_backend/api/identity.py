@@ -68,5 +68,6 @@ def _identity(request: web.Request) -> str:
 
 def _check_proxy(request: web.Request, secret: str) -> None:
     given = request.headers.get(PROXY_SECRET_HEADER, "")
-    if not hmac.compare_digest(given.encode(), secret.encode()):
+    # A header's bytes that are not UTF-8 arrive as surrogates.
+    if not hmac.compare_digest(given.encode(errors="surrogateescape"), secret.encode()):
         raise Forbidden("Requests must come through PMM's proxy.")

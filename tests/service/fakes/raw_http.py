@@ -1,0 +1,55 @@
+"""Requests that no well-behaved client would send, byte by byte."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from multidict import CIMultiDict
+
+from fakes.backend import Answer, Backend
+from fakes.scripted import PATIENCE_SECONDS
+
+
+class Connection:
+    """A connection to the service."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    def send(self, data: bytes) -> None:
+        """Send these bytes, and no more."""
+        self._writer.write(data)
+
+    async def answer(self) -> Answer:
+        """The next response that is not just "100 Continue"; its body must have a Content-Length."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while (status := (await self._head())[0]) == 100:
+                pass
+            headers = self._headers
+            return Answer(status, headers, await self._reader.readexactly(int(headers["Content-Length"])))
+
+    async def _head(self) -> tuple[int, CIMultiDict[str]]:
+        first, *lines = (await self._reader.readuntil(b"\r\n\r\n")).decode().strip().split("\r\n")
+        self._headers = CIMultiDict((name, value.strip()) for name, _, value in (line.partition(":") for line in lines))
+        return int(first.split()[1]), self._headers
+
+
+@asynccontextmanager
+async def connected(backend: Backend) -> AsyncIterator[Connection]:
+    """A fresh connection."""
+    reader, writer = await asyncio.open_connection(backend.client.host, backend.client.port)
+    try:
+        yield Connection(reader, writer)
+    finally:
+        writer.close()
+        await writer.wait_closed()
+
+
+async def exchange(backend: Backend, request: bytes) -> Answer:
+    """Send these bytes, nothing after them, and give what comes back."""
+    async with connected(backend) as connection:
+        connection.send(request)
+        return await connection.answer()
