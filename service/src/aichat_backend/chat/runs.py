@@ -144,6 +144,8 @@ class Run:
     def _report(self, status: MessageStatus) -> None:
         usage = self._draft.usage
         self._metrics.runs.labels(status).inc()
+        if self._draft.first_text_at is not None:
+            self._metrics.first_text.observe(self._draft.first_text_at - self._started)
         if usage is not None:
             self._metrics.tokens.labels("input").inc(usage.input_tokens)
             self._metrics.tokens.labels("output").inc(usage.output_tokens)

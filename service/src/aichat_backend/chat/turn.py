@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import aclosing
+from time import monotonic
 
 from aichat_backend.chat.parts import Part, ReasoningPart, TextPart, Usage
 from aichat_backend.errors import ProviderError, ProviderFailure
@@ -18,6 +19,8 @@ class Draft:
         self._reasoning: list[str] = []
         self._text: list[str] = []
         self.usage: Usage | None = None
+        self.first_text_at: float | None = None
+        """When the first text came, by the monotonic clock."""
 
     @property
     def has_text(self) -> bool:
@@ -26,7 +29,12 @@ class Draft:
 
     def add(self, delta: TextDelta | ReasoningDelta) -> None:
         """Append what the model said next."""
-        (self._text if isinstance(delta, TextDelta) else self._reasoning).append(delta.text)
+        if isinstance(delta, ReasoningDelta):
+            self._reasoning.append(delta.text)
+            return
+        if self.first_text_at is None:
+            self.first_text_at = monotonic()
+        self._text.append(delta.text)
 
     def parts(self) -> tuple[Part, ...]:
         """What has been said so far."""
