@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -19,7 +21,8 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-async def database(path: Path) -> AsyncIterator[Database]:
+async def database(path: Path, migrated_database: Path) -> AsyncIterator[Database]:
+    await asyncio.to_thread(shutil.copyfile, migrated_database, path)
     database = await Database.open(f"sqlite:///{path}")
     await database.upgrade()
     yield database

@@ -7,10 +7,11 @@ import shutil
 import tempfile
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import cache
 from itertools import count
 from pathlib import Path
+from typing import ClassVar
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
@@ -45,30 +46,16 @@ def shown_title(title: str) -> str:
     return title.replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
-@cache
-def empty_database() -> bytes:
-    """A database at the newest schema, made once and copied for each run."""
-
-    async def make(path: Path) -> None:
-        database = await Database.open(f"sqlite:///{path}")
-        await database.upgrade()
-        await database.close()
-
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "chat.db")
-        asyncio.run(make(path))
-        return path.read_bytes()
-
-
 class Conversations(RuleBasedStateMachine):
     """The store beside its model."""
 
+    empty_database: ClassVar[Path]
     turns: Bundle[OpenedTurn] = Bundle("turns")
 
     def __init__(self) -> None:
         super().__init__()
         self.folder = Path(tempfile.mkdtemp())
-        (self.folder / "chat.db").write_bytes(empty_database())
+        shutil.copyfile(self.empty_database, self.folder / "chat.db")
         self.runner = asyncio.Runner()
         self.database = self.runner.run(Database.open(f"sqlite:///{self.folder}/chat.db"))
         # Time stands still until it is told to move: many things happen in the same instant.
@@ -190,8 +177,13 @@ class Conversations(RuleBasedStateMachine):
         raise AssertionError("a session that is not there was found")
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _each_run_begins_with_an_empty_database(migrated_database: Path) -> None:
+    Conversations.empty_database = migrated_database
+
+
 Conversations.TestCase.settings = settings(
-    max_examples=15,
+    max_examples=12,
     stateful_step_count=20,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import sqlite3
 import threading
 from collections.abc import Awaitable, Callable
@@ -34,18 +35,27 @@ async def insert_session(transaction: Transaction, session_id: str = "s") -> Non
 
 async def count_sessions(database: Database) -> int:
     async with database.read() as transaction:
-        return (await transaction.execute(select(func.count()).select_from(sessions))).scalar_one()
+        counted: int = await transaction.scalar(select(func.count()).select_from(sessions))
+        return counted
 
 
-async def test_fifty_writers_at_once_are_all_served(store: SqlConversationStore) -> None:
+async def test_fifty_writers_at_once_are_all_served_though_two_processes_share_the_file(
+    database: Database, path: Path
+) -> None:
+    # As another process would: with connections and a lock of its own.
+    other = await Database.open(f"sqlite:///{path}")
+    stores = [SqlConversationStore(database), SqlConversationStore(other)]
+
     async def turn(number: int) -> None:
-        opened = await ask(store, str(number % 2 + 1), f"s{number % 5}", f"question {number}")
+        store = stores[number % 2]
+        opened = await ask(store, str(number % 3 + 1), f"s{number % 5}", f"question {number}")
         assert await store.close_turn(opened, answer(f"answer {number}"))
 
     await asyncio.gather(*map(turn, range(50)))
 
-    said = [text for user in ("1", "2") for name in range(5) for text in await texts(store, user, f"s{name}")]
+    said = [text for user in "123" for name in range(5) for text in await texts(stores[0], user, f"s{name}")]
     assert sorted(said) == sorted(f"{kind} {number}" for kind in ("question", "answer") for number in range(50))
+    await other.close()
 
 
 async def test_two_questions_at_once_under_one_new_id_share_a_session(store: SqlConversationStore) -> None:
@@ -101,6 +111,15 @@ async def test_a_wrong_statement_is_a_mistake_of_ours_and_not_an_outage(database
             await transaction.execute(insert(sessions), {**ROW, "title": "said in confidence", "updated_at": None})
 
     assert "said in confidence" not in str(wrong.value)
+
+
+async def test_what_people_say_is_in_no_log_even_when_debugging(
+    store: SqlConversationStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.DEBUG):
+        await store.open_turn("1", "s", title="t", text="said in confidence", context={})
+
+    assert "said in confidence" not in caplog.text
 
 
 class Gate:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -28,6 +29,9 @@ MIGRATION_BUSY_SECONDS = 120.0
 
 _PRIVATE = 0o600
 _COMPANIONS = ("-wal", "-shm", "-journal")
+
+# At DEBUG the driver writes every parameter, people's messages among them.
+logging.getLogger("aiosqlite").setLevel(logging.INFO)
 
 # FULL: a commit is on the disk before it is reported, so that an answer survives a power cut as well as a kill.
 # It costs one sync a commit (0.6 ms measured), and a turn commits twice.
