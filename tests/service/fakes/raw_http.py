@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -38,14 +39,18 @@ class Connection:
 
 
 @asynccontextmanager
-async def connected(backend: Backend) -> AsyncIterator[Connection]:
-    """A fresh connection."""
-    reader, writer = await asyncio.open_connection(backend.client.host, backend.client.port)
+async def connected(backend: Backend, *, receive_buffer: int | None = None) -> AsyncIterator[Connection]:
+    """A fresh connection; with a small buffer it takes little that is not read."""
+    end = socket.socket()
+    end.setblocking(False)
+    if receive_buffer is not None:
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+    await asyncio.get_running_loop().sock_connect(end, (backend.client.host, backend.client.port))
+    reader, writer = await asyncio.open_connection(sock=end, limit=receive_buffer or 2**16)
     try:
         yield Connection(reader, writer)
     finally:
-        writer.close()
-        await writer.wait_closed()
+        writer.transport.abort()
 
 
 async def exchange(backend: Backend, request: bytes) -> Answer:

@@ -64,18 +64,16 @@ class ScriptedProvider:
         self.calls.append(call)
         self._asked.put_nowait(call)
         try:
-            while True:
-                step = await call.script.get()
+            while not isinstance(step := await call.script.get(), Finished):
                 if isinstance(step, Exception):
                     raise step
                 yield step
-                if isinstance(step, Finished):
-                    return
         except (asyncio.CancelledError, GeneratorExit):
             call.left.set()
             if self.fails_when_left is not None:
                 raise self.fails_when_left from None
             raise
+        yield step
 
     async def warm(self) -> None:
         """Nothing to prepare."""

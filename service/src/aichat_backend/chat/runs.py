@@ -113,12 +113,13 @@ class Run:
         self.log.close(self._terminal_event())
 
     def _judge(self) -> MessageStatus:
-        if self._generation.cancelled():
+        failure = None if self._generation.cancelled() else self._generation.exception()
+        # What breaks while an answer is being stopped was broken by us.
+        if self._generation.cancelled() or (failure is not None and self._stop_status is not None):
             status = self._stop_status or MessageStatus.INTERRUPTED
             if status is MessageStatus.INTERRUPTED:
                 self._error = Unavailable(_STOPPING, code="stopping", retry_after=5)
             return status
-        failure = self._generation.exception()
         if failure is None:
             return MessageStatus.COMPLETE
         if isinstance(failure, ProviderError):
