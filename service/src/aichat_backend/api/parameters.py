@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import unquote_to_bytes
 
 from aiohttp import web
 
@@ -27,6 +28,18 @@ def page_of(request: web.Request) -> int:
 def wants_streaming(request: web.Request) -> bool:
     """Whether the answer is to be streamed."""
     return request.query.get("streaming", "") in _TRUE
+
+
+def require_utf8_query(request: web.Request) -> None:
+    """Refuse a query that would be read with replacement characters in it.
+
+    Raises:
+        InvalidRequest: its percent-encoding is not that of UTF-8.
+    """
+    try:
+        unquote_to_bytes(request.rel_url.raw_query_string).decode()
+    except UnicodeError as error:
+        raise InvalidRequest("The query must be UTF-8, percent-encoded.") from error
 
 
 def session_of_path(request: web.Request) -> str:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 from aiohttp import web
 from msgspec import Struct
 
 from aichat_backend.api.identity import user_of
 from aichat_backend.api.json import json_response, read_json
-from aichat_backend.api.parameters import session_id_given, wants_streaming
+from aichat_backend.api.parameters import require_utf8_query, session_id_given, wants_streaming
 from aichat_backend.api.representations import Confirmation, StreamAnswer, TurnAnswer, message_answer
 from aichat_backend.api.sse import EventStreams
 from aichat_backend.chat.assistant import Assistant
@@ -66,6 +65,7 @@ class QuestionResource:
         _refuse_cross_site(request)
         if "Last-Event-ID" in request.headers:
             return web.Response(status=204)
+        require_utf8_query(request)
         message = request.query.get("message", "")
         if is_control_message(message):
             raise Forbidden("Decisions about tools must be sent as POST.")
@@ -109,5 +109,5 @@ def _refuse_cross_site(request: web.Request) -> None:
     """A page of another site can make a browser send a GET with cookies; it must not ask in the user's name."""
     site = request.headers.get("Sec-Fetch-Site", "none")
     origin = request.headers.get("Origin")
-    if site not in ("none", "same-origin") or (origin is not None and urlsplit(origin).netloc != request.host):
+    if site not in ("none", "same-origin") or (origin is not None and origin.partition("://")[2] != request.host):
         raise Forbidden("This request comes from another site.", code="cross_site")

@@ -10,7 +10,8 @@ from aichat_backend.telemetry.metrics import Metrics
 HEARTBEAT_SECONDS = 10.0
 """Silence after which a comment is sent, well within what proxies and the contract's 15 s allow."""
 
-_RETRY = b"retry: 3000\n\n"
+_OPENING = b"retry: 3000\nid: 0\n\n"
+"""The id makes EventSource send `Last-Event-ID` also when the connection breaks before the first event."""
 _HEARTBEAT = b": heartbeat\n\n"
 _HEADERS = {
     "Content-Type": "text/event-stream; charset=utf-8",
@@ -44,7 +45,7 @@ class EventStreams:
         return response
 
     async def _follow(self, response: web.StreamResponse, log: EventLog, position: int) -> None:
-        await response.write(_RETRY)
+        await response.write(_OPENING)
         while not (log.closed and position >= len(log)):
             if await log.wait_beyond(position, self._heartbeat):
                 frames, position = log.after(position), len(log)
