@@ -61,7 +61,7 @@ ansible-test: setup ## Ansible's own sanity and unit tests of the collection
 .PHONY: molecule
 molecule: setup image ## Deploy onto a fresh server and probe it: make molecule S=default
 	@$(ENV); say "Molecule scenario $(S)"
-	molecule test --scenario-name $(S)
+	molecule test --no-command-borders --scenario-name $(S)
 
 .PHONY: bench
 bench: setup ## What a relayed chunk costs, beside a raw pass-through: make bench ARGS=--quick
