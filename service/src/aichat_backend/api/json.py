@@ -25,7 +25,7 @@ async def read_json(request: web.Request, model: type[T], *, empty: T | None = N
     Raises:
         UnsupportedMediaType: the body is not JSON in UTF-8.
         PayloadTooLarge: the body is over the application's limit.
-        InvalidRequest: the body is not valid JSON, or a field has a wrong type.
+        InvalidRequest: the body is broken or not valid JSON, or a field has a wrong type.
     """
     if not request.body_exists and empty is not None:
         return empty
@@ -35,10 +35,12 @@ async def read_json(request: web.Request, model: type[T], *, empty: T | None = N
         body = await request.read()
     except web.HTTPRequestEntityTooLarge as error:
         raise PayloadTooLarge("The request's body is too large.") from error
+    except web.RequestPayloadError as error:
+        raise InvalidRequest("The body does not arrive as its headers say.") from error
     if not body and empty is not None:
         return empty
     try:
-        return msgspec.json.decode(body, type=model)
+        return msgspec.json.decode(body.decode(), type=model)
     except msgspec.ValidationError as error:
         raise InvalidRequest(_named(str(error))) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
