@@ -1,0 +1,46 @@
+"""The documentation of the settings says what the settings are."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from aichat_backend.config.allowed import allowed
+from aichat_backend.config.api_key import KEY_VARIABLES
+from aichat_backend.config.loading import DEFAULT_FILE
+from aichat_backend.config.problems import variable
+from aichat_backend.config.settings import Settings
+from aichat_backend.config.supervisord import DEFAULT_INI
+
+DOCUMENT = (Path(__file__).parents[3] / "docs" / "configuration.md").read_text()
+
+
+def rows() -> dict[str, tuple[str, ...]]:
+    """Variable → default, allowed, meaning."""
+    cells = [line.strip("| ").split(" | ") for line in re.findall(r"^\| `AICHAT_.*$", DOCUMENT, re.MULTILINE)]
+    return {row[0].strip("`"): tuple(row[1:]) for row in cells}
+
+
+def expected() -> dict[str, tuple[str, ...]]:
+    return {
+        variable(name): (
+            "" if field.default is None else f"`{field.default}`",
+            allowed(name),
+            str(field.description),
+        )
+        for name, field in Settings.model_fields.items()
+    }
+
+
+def test_every_setting_is_documented_with_its_default_limits_and_meaning() -> None:
+    assert rows() == expected()
+
+
+def test_no_variable_is_named_that_is_none() -> None:
+    named = set(re.findall(r"AICHAT_[A-Z_]*[A-Z]", DOCUMENT))
+    assert named == set(expected())
+
+
+def test_the_files_and_the_providers_variables_are_named() -> None:
+    for name in (str(DEFAULT_FILE), str(DEFAULT_INI), *KEY_VARIABLES.values()):
+        assert f"`{name}`" in DOCUMENT
