@@ -91,7 +91,7 @@ def _serve(options: argparse.Namespace) -> int:
     # Imported only here: `--version`, `config` and a wrong setting answer at once.
     import uvloop
 
-    from aichat_backend.serving import AddressInUse, serve
+    from aichat_backend.serving import CannotListen, serve
     from aichat_backend.storage.errors import StorageError
     from aichat_backend.telemetry.logs import configure, log_warnings
 
@@ -100,7 +100,7 @@ def _serve(options: argparse.Namespace) -> int:
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(serve(loaded.settings))
-    except (StorageError, AddressInUse) as error:
+    except (StorageError, CannotListen) as error:
         _complain(str(error))
         return EX_FAILURE
     return 0
