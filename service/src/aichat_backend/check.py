@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
 from aichat_backend.chat.parts import ChatMessage, Role, TextPart
 from aichat_backend.config.loading import LoadedSettings
+from aichat_backend.config.problems import variable
 from aichat_backend.config.settings import Settings
 from aichat_backend.errors import ProviderError, Unavailable
 from aichat_backend.providers.base import ModelRequest, Provider
 from aichat_backend.providers.registry import build_provider
 from aichat_backend.storage.database import Database
 from aichat_backend.storage.errors import StorageError
-
-_SQLITE = "sqlite:///"
+from aichat_backend.storage.schema import is_current
 
 
 @dataclass(frozen=True)
@@ -52,32 +56,41 @@ async def _check_database(settings: Settings) -> Verdict:
     url = settings.effective_database_url
     missing = _missing_file(url)
     if missing is not None:
-        return _check_folder(missing.parent)
+        return _check_folder(missing.parent, variable("database_url" if settings.database_url else "data_dir"))
     try:
         database = await Database.open(url)
     except StorageError as error:
         return Verdict("database", False, str(error))
     try:
-        await database.ping()
-    except Unavailable as error:
+        async with database.read() as connection:
+            current = await is_current(connection)
+    except (StorageError, Unavailable) as error:
         return Verdict("database", False, str(error))
     finally:
         await database.close()
-    return Verdict("database", True, "answers")
+    return Verdict("database", True, "answers" if current else "answers; its schema is upgraded at the next start")
 
 
 def _missing_file(url: str) -> Path | None:
     """The SQLite file that is not there yet. A check must not create it: it may run as another user."""
-    if not url.startswith(_SQLITE):
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
         return None
-    file = Path(url.removeprefix(_SQLITE))
+    if parsed.get_backend_name() != "sqlite" or not parsed.database or parsed.database == ":memory:" or parsed.query:
+        return None
+    file = Path(parsed.database)
     return None if file.exists() else file
 
 
-def _check_folder(folder: Path) -> Verdict:
-    if folder.is_dir():
-        return Verdict("database", True, f"is created in {folder} when the service starts for the first time")
-    return Verdict("database", False, f"the folder {folder} does not exist: create it, or set AICHAT_DATA_DIR")
+def _check_folder(folder: Path, setting: str) -> Verdict:
+    if not folder.is_dir():
+        return Verdict("database", False, f"the folder {folder} does not exist: create it, or set {setting}")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        return Verdict(
+            "database", False, f"the folder {folder} cannot be written by this user: the service's must own it"
+        )
+    return Verdict("database", True, f"is created in {folder} when the service starts for the first time")
 
 
 async def _check_provider(settings: Settings, provider: Provider) -> Verdict:
