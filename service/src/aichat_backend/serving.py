@@ -11,6 +11,7 @@ from aiohttp import web
 
 from aichat_backend import __version__
 from aichat_backend.app import Service, open_service
+from aichat_backend.chat.assistant import Assistant
 from aichat_backend.config.settings import Settings
 
 _CONNECTIONS_CLOSE_SECONDS = 2.0
@@ -18,21 +19,27 @@ _CONNECTIONS_CLOSE_SECONDS = 2.0
 _log = structlog.get_logger(__name__)
 
 
-class AddressInUse(Exception):
-    """Another program listens where we should."""
+class CannotListen(Exception):
+    """The address is not ours to listen on. The message is one line that names the setting and the remedy."""
 
 
 async def serve(settings: Settings) -> None:
     """Serve until TERM or INT, then drain: no new questions, answers under way get their grace, readers hear the end.
 
+    A second TERM or INT ends the grace at once; what was answered so far is kept all the same.
+
     Raises:
         StorageError: the database cannot be used.
-        AddressInUse: the port is taken.
+        CannotListen: the port is taken, or the address is not this machine's.
     """
-    stopping = asyncio.Event()
+    stopping, hurrying = asyncio.Event(), asyncio.Event()
+
+    def on_signal() -> None:
+        (hurrying if stopping.is_set() else stopping).set()
+
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
+        loop.add_signal_handler(number, on_signal)
     async with open_service(settings) as service:
         runner = web.AppRunner(
             service.app,
@@ -45,8 +52,7 @@ async def serve(settings: Settings) -> None:
             await _listen(runner, settings)
             warming = asyncio.create_task(_warm(service))
             await stopping.wait()
-            _log.info("draining", grace_seconds=settings.shutdown_grace)
-            await service.assistant.drain(settings.shutdown_grace)
+            await _drain(service.assistant, settings.shutdown_grace, hurrying)
             await warming
         finally:
             await runner.cleanup()
@@ -57,11 +63,7 @@ async def _listen(runner: web.AppRunner, settings: Settings) -> None:
     try:
         await web.TCPSite(runner, settings.host, settings.port).start()
     except OSError as error:
-        if error.errno != errno.EADDRINUSE:
-            raise
-        raise AddressInUse(
-            f"AICHAT_PORT: {settings.port} on {settings.host} is in use by another program; stop that or choose another"
-        ) from error
+        raise CannotListen(_why_not(error, settings)) from error
     _log.info(
         "listening",
         version=__version__,
@@ -72,9 +74,32 @@ async def _listen(runner: web.AppRunner, settings: Settings) -> None:
     )
 
 
+def _why_not(error: OSError, settings: Settings) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return f"AICHAT_PORT: {settings.port} on {settings.host} is in use by another program; stop it, or set another"
+    if error.errno == errno.EACCES:
+        return f"AICHAT_PORT: {settings.port} may not be listened on by this user; set one above 1023"
+    return f"AICHAT_HOST: {settings.host!r} is no address of this machine ({error.strerror}); 127.0.0.1 always is"
+
+
+async def _drain(assistant: Assistant, grace: float, hurrying: asyncio.Event) -> None:
+    _log.info("draining", grace_seconds=grace)
+    draining = asyncio.create_task(assistant.drain(grace))
+    hurried = asyncio.create_task(hurrying.wait())
+    await asyncio.wait({draining, hurried}, return_when=asyncio.FIRST_COMPLETED)
+    hurried.cancel()
+    if not draining.done():
+        _log.warning("grace_cut_short")
+        await assistant.drain(0)
+    await draining
+
+
 async def _warm(service: Service) -> None:
     problem = service.provider.problem()
     if problem is not None:
         _log.warning("provider_not_configured", provider=service.provider.name, problem=problem)
         return
-    await service.provider.warm()
+    try:
+        await service.provider.warm()
+    except Exception as error:  # noqa: BLE001 - the service runs on, and the first question meets the same trouble
+        _log.error("provider_not_warm", provider=service.provider.name, exc_info=error)
