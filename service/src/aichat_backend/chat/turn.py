@@ -25,7 +25,7 @@ class Draft:
     @property
     def has_text(self) -> bool:
         """Whether there is anything to show."""
-        return bool(self._text)
+        return any(text.strip() for text in self._text)
 
     def add(self, delta: TextDelta | ReasoningDelta) -> None:
         """Append what the model said next."""
