@@ -218,8 +218,9 @@ async def _cancel_again_and_again(task: asyncio.Task[None], gate: Gate) -> None:
     for _ in range(3):
         task.cancel()
         await asyncio.sleep(0)
-    assert not task.done()
+    still_waiting = not task.done()
     gate.open()
+    assert still_waiting
     with pytest.raises(asyncio.CancelledError):
         await task
 
