@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from types import TracebackType
+from typing import Self
 
 from msgspec import Struct
 
@@ -23,15 +25,28 @@ class TimeLimits(Struct, frozen=True):
 
 
 class Deadlines:
-    """The time limits of one model call that begins now.
+    """The time limits of one model call that begins now; used by one task, as a context that ends with the call.
 
     Each wait is limited by itself, so that the time a slow reader takes between two of them counts only for the total.
     """
 
     def __init__(self, limits: TimeLimits) -> None:
         self._limits = limits
-        self._clock = asyncio.get_running_loop().time
-        self._end = self._clock() + limits.total
+        self._loop = asyncio.get_running_loop()
+        self._end = self._loop.time() + limits.total
+        self._due = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+        self._waiting: asyncio.Task[object] | None = None
+        self._expired = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
 
     @asynccontextmanager
     async def first_byte(self) -> AsyncIterator[None]:
@@ -41,7 +56,7 @@ class Deadlines:
             ProviderError: TIMEOUT.
         """
         try:
-            async with asyncio.timeout_at(min(self._clock() + self._limits.first_byte, self._end)) as timeout:
+            async with asyncio.timeout_at(min(self._loop.time() + self._limits.first_byte, self._end)) as timeout:
                 yield
         except TimeoutError:
             if not timeout.expired():
@@ -51,19 +66,39 @@ class Deadlines:
     async def next(self, pieces: AsyncIterator[bytes]) -> bytes:
         """The next piece of the answer; empty at its end.
 
+        This is `asyncio.timeout` without its price: one timer that looks whether time is up, not one for each piece.
+
         Raises:
             ProviderError: TIMEOUT.
         """
-        timeout = asyncio.timeout_at(min(self._clock() + self._limits.idle, self._end))
+        task = asyncio.current_task()
+        if task is None:
+            raise RuntimeError("deadlines need a task to wait in")
+        cancelled_before = task.cancelling()
+        self._due = min(self._loop.time() + self._limits.idle, self._end)
+        if self._timer is None:
+            self._timer = self._loop.call_at(self._due, self._look)
+        self._waiting = task
         try:
-            async with timeout:
-                return await anext(pieces, b"")
-        except TimeoutError:
-            if not timeout.expired():
-                raise
-            raise self._too_late("was silent", self._limits.idle) from None
+            return await anext(pieces, b"")
+        except asyncio.CancelledError:
+            if self._expired and task.uncancel() <= cancelled_before:
+                raise self._too_late("was silent", self._limits.idle) from None
+            raise
+        finally:
+            self._waiting = None
+
+    def _look(self) -> None:
+        self._timer = None
+        if self._waiting is None:
+            return
+        if self._loop.time() < self._due:
+            self._timer = self._loop.call_at(self._due, self._look)
+        else:
+            self._expired = True
+            self._waiting.cancel()
 
     def _too_late(self, what: str, limit: float) -> ProviderError:
-        if self._clock() >= self._end:
+        if self._loop.time() >= self._end:
             what, limit = "did not finish its answer", self._limits.total
         return ProviderError(ProviderFailure.TIMEOUT, f"the provider {what} within {limit:g} s")

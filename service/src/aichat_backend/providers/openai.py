@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
+from contextlib import AsyncExitStack, aclosing, suppress
 from typing import TYPE_CHECKING
 
 from aichat_backend.errors import ProviderError, ProviderFailure
@@ -12,12 +12,11 @@ from aichat_backend.providers.base import Event, ModelRequest
 from aichat_backend.providers.failures import Scrubber, connection_failure, seconds_to_wait
 from aichat_backend.providers.limits import Deadlines, TimeLimits
 from aichat_backend.providers.openai_errors import sdk_failure
-from aichat_backend.providers.openai_wire import AnswerDecoder, is_reasoning_model, spoken_messages
+from aichat_backend.providers.openai_wire import AnswerDecoder, request_body
 
 if TYPE_CHECKING:
     from httpx2 import Response
-    from openai import AsyncAPIResponse, AsyncOpenAI, AsyncStream
-    from openai.types.chat import ChatCompletionChunk
+    from openai import AsyncOpenAI
 
 OPENAI_URL = "https://api.openai.com/v1"
 
@@ -70,12 +69,12 @@ class OpenAIProvider:
         from openai import OpenAIError
 
         broken_connection = (HTTPError, ClientError, OSError)
-        deadlines = Deadlines(self._limits)
         try:
             async with AsyncExitStack() as stack:
+                deadlines = stack.enter_context(Deadlines(self._limits))
                 async with deadlines.first_byte():
-                    response = await stack.enter_async_context(_ask(client, request))
-                    pieces = response.iter_bytes()
+                    response = await stack.enter_async_context(aclosing(await _ask(client, request)))
+                    pieces = await stack.enter_async_context(aclosing(response.aiter_bytes()))
                     piece = await anext(pieces, b"")
                 decoder = AnswerDecoder(self._scrub, response.headers.get("content-type", "no content type"))
                 while piece:
@@ -85,7 +84,7 @@ class OpenAIProvider:
                         break
                     piece = await deadlines.next(pieces)
                 if decoder.done:
-                    with suppress(*broken_connection, TimeoutError):
+                    with suppress(*broken_connection):
                         await _read_last_bytes(pieces)
                 for event in decoder.end():
                     yield event
@@ -104,7 +103,7 @@ class OpenAIProvider:
         from httpx2 import Timeout
         from openai import AsyncOpenAI, DefaultAioHttpClient
 
-        client = AsyncOpenAI(
+        return AsyncOpenAI(
             api_key=self._api_key or _NO_KEY,
             base_url=self._base_url,
             max_retries=_MAX_RETRIES,
@@ -113,28 +112,17 @@ class OpenAIProvider:
             default_headers={"Accept-Encoding": "identity"},
             http_client=DefaultAioHttpClient(follow_redirects=False, event_hooks={"response": [_refuse_long_waits]}),
         )
-        # The SDK imports its resources at first use: have that over with here.
-        _ = client.chat.completions.with_streaming_response
-        return client
 
 
-def _ask(
-    client: AsyncOpenAI, request: ModelRequest
-) -> AbstractAsyncContextManager[AsyncAPIResponse[AsyncStream[ChatCompletionChunk]]]:
-    """The request, made when the context is entered; leaving it frees the connection."""
-    from openai import omit
+async def _ask(client: AsyncOpenAI, request: ModelRequest) -> Response:
+    """Send the request; the answer is not read yet.
 
-    reasoning = is_reasoning_model(request.model)
-    max_tokens = omit if request.max_tokens is None else request.max_tokens
-    return client.chat.completions.with_streaming_response.create(
-        model=request.model,
-        messages=spoken_messages(request),
-        stream=True,
-        stream_options={"include_usage": True},
-        temperature=omit if reasoning or request.temperature is None else request.temperature,
-        max_completion_tokens=max_tokens if reasoning else omit,
-        max_tokens=omit if reasoning else max_tokens,
-    )
+    Not through `chat.completions.create`: that walks every message by its type hints, 0.3 ms for each.
+    """
+    from httpx2 import Response
+
+    streamed: bool = True
+    return await client.post("/chat/completions", cast_to=Response, body=request_body(request), stream=streamed)
 
 
 async def _refuse_long_waits(response: Response) -> None:

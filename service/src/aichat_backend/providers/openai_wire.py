@@ -8,20 +8,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from itertools import groupby
-from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec import Struct
 
-from aichat_backend.chat.parts import ChatMessage, Role, Usage, text_of
+from aichat_backend.chat.parts import Usage, text_of
 from aichat_backend.errors import ProviderError, ProviderFailure
 from aichat_backend.providers.base import Event, Finished, FinishReason, ModelRequest, ReasoningDelta, TextDelta
 from aichat_backend.providers.failures import Scrubber
 from aichat_backend.providers.openai_errors import stream_failure
 from aichat_backend.providers.sse import EventTooLong, SseEvent, SseSplitter
-
-if TYPE_CHECKING:
-    from openai.types.chat import ChatCompletionMessageParam
 
 _DONE = b"[DONE]"
 _REASONING_MODEL = re.compile(r"o[1-9]\b|gpt-(?:[5-9]|\d\d)(?!.*-chat\b)")
@@ -35,19 +31,27 @@ def is_reasoning_model(model: str) -> bool:
     return _REASONING_MODEL.match(model.rpartition("/")[2].removeprefix("ft:")) is not None
 
 
-def spoken_messages(request: ModelRequest) -> list[ChatCompletionMessageParam]:
-    """The conversation in OpenAI's words."""
-    messages = [_spoken(message) for message in request.messages]
+def request_body(request: ModelRequest) -> dict[str, object]:
+    """The question in OpenAI's words."""
+    body: dict[str, object] = {
+        "model": request.model,
+        "messages": list(_messages(request)),
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    }
+    reasoning = is_reasoning_model(request.model)
+    if request.temperature is not None and not reasoning:
+        body["temperature"] = request.temperature
+    if request.max_tokens is not None:
+        body["max_completion_tokens" if reasoning else "max_tokens"] = request.max_tokens
+    return body
+
+
+def _messages(request: ModelRequest) -> Iterator[dict[str, str]]:
     if request.system:
-        messages.insert(0, {"role": "system", "content": request.system})
-    return messages
-
-
-def _spoken(message: ChatMessage) -> ChatCompletionMessageParam:
-    text = text_of(message.parts)
-    if message.role is Role.USER:
-        return {"role": "user", "content": text}
-    return {"role": "assistant", "content": text}
+        yield {"role": "system", "content": request.system}
+    for message in request.messages:
+        yield {"role": message.role.value, "content": text_of(message.parts)}
 
 
 class _Delta(Struct):
