@@ -132,7 +132,7 @@ async def running_backend(settings: Settings, provider: Provider | None = None) 
         service = await opening.__aenter__()
     try:
         server = TestServer(service.app)
-        await server.start_server(shutdown_timeout=0.1)
+        await server.start_server(shutdown_timeout=0.1, access_log=None)
         async with TestClient(server) as client:
             with blockbuster_ctx("aichat_backend"):
                 yield Backend(service, client, settings.data_dir / "chat.db")

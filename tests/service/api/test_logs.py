@@ -1,0 +1,105 @@
+"""What the log says of requests, and what it keeps to itself."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+import structlog
+from pydantic import SecretStr
+
+from aichat_backend.config.settings import ProviderName, Settings
+from aichat_backend.errors import ProviderError, ProviderFailure
+from aichat_backend.telemetry import logs
+from fakes.backend import Backend, running_backend
+from fakes.fake_openai import fake_openai
+from fakes.openai_wire import answer, failure
+from fakes.scripted import ScriptedProvider
+
+KEY = "sk-proj-canary-0123456789abcdef"
+QUESTION, ANSWER, TITLE, CONTEXT = "question-canary", "answer-canary", "title-canary", "context-canary"
+
+
+@pytest.fixture(autouse=True)
+def log() -> Iterator[io.StringIO]:
+    """What is logged at INFO and above, by libraries too."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    stream = io.StringIO()
+    logs.configure("info", secrets=[KEY], stream=stream)
+    yield stream
+    structlog.reset_defaults()
+    root.handlers[:], root.level = handlers, level
+
+
+@pytest.fixture
+async def logged(settings: Settings, provider: ScriptedProvider) -> AsyncIterator[Backend]:
+    async with running_backend(settings, provider) as backend:
+        yield backend
+
+
+def lines(log: io.StringIO) -> list[dict[str, object]]:
+    return [json.loads(line) for line in log.getvalue().splitlines()]
+
+
+async def test_messages_titles_and_keys_are_never_logged(log: io.StringIO, settings: Settings) -> None:
+    async with fake_openai() as upstream:
+        upstream.script(answer(ANSWER), failure(401, f"Bad key {KEY}", code="invalid_api_key"))
+        openai = {"llm_provider": ProviderName.OPENAI, "llm_base_url": upstream.base_url, "api_key": SecretStr(KEY)}
+        async with running_backend(settings.model_copy(update=openai)) as backend:
+            user = backend.user()
+            body = {"message": QUESTION, "session_id": "logged", "context": {"page": CONTEXT}}
+            await user.post("/send", body)
+            await user.post("/send", body)
+            await user.get("/stream", params={"message": QUESTION})
+            await user.post("/sessions", {"title": TITLE})
+            await user.call("PUT", "/sessions/logged", json={"title": TITLE})
+            await user.post("/send", {"message": QUESTION, "session_id": 5})
+            await user.post("/send", {"message": QUESTION, "attachments": [QUESTION]})
+
+    written = log.getvalue()
+    assert "run_ended" in written
+    assert "provider_failed" in written
+    for canary in (KEY, QUESTION, ANSWER, TITLE, CONTEXT):
+        assert canary not in written
+
+
+async def test_each_request_is_one_line_under_its_id(logged: Backend, log: io.StringIO) -> None:
+    await logged.user().get("/sessions/secret-looking-id", headers={"X-Request-ID": "abc"})
+
+    [line] = [line for line in lines(log) if line["event"] == "request"]
+    assert (line["method"], line["route"], line["status"]) == ("GET", "/v1/chat/sessions/{session_id}", 404)
+    assert line["request_id"] == "abc"
+
+
+async def test_a_run_is_logged_under_the_request_that_asked(
+    logged: Backend, provider: ScriptedProvider, log: io.StringIO
+) -> None:
+    await logged.user().post("/send?streaming=true", {"message": "Why?"}, headers={"X-Request-ID": "asking"})
+    (await provider.asked()).fail(ProviderError(ProviderFailure.AUTH, "what the provider said"))
+    await logged.service.assistant.drain(1)
+
+    by_event = {line["event"]: line for line in lines(log)}
+    assert by_event["provider_failed"]["detail"] == "what the provider said"
+    assert by_event["run_ended"]["status"] == "failed"
+    assert by_event["run_ended"]["request_id"] == by_event["provider_failed"]["request_id"] == "asking"
+
+
+async def test_a_crash_is_logged_with_its_traceback_and_told_without(
+    logged: Backend, log: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def crash(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("crash-canary")
+
+    monkeypatch.setattr("aichat_backend.storage.conversations.SqlConversationStore.list_sessions", crash)
+
+    answered = await logged.user().get("/sessions")
+
+    assert (answered.status, answered.json["code"]) == (500, "internal_error")
+    assert b"canary" not in answered.body
+    [line] = [line for line in lines(log) if line["event"] == "request_crashed"]
+    assert "ZeroDivisionError: crash-canary" in str(line["exception"])
+    assert line["request_id"] == answered.json["request_id"]
