@@ -14,7 +14,8 @@ from aichat_backend.storage.tables import messages, sessions
 if TYPE_CHECKING:
     from aichat_backend.storage.engines import InsertOrUpdate
 
-_FARTHEST_ROW = 2**63 - 1
+_FARTHEST_ROW = 2**31 - 1
+"""The largest offset that every database takes; a page beyond it is empty all the same."""
 
 
 def session_of_user(user_id: str, session_id: str) -> Select[*tuple[Any, ...]]:
