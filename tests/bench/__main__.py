@@ -21,7 +21,7 @@ from tests.bench.processes import StartFailed
 from tests.bench.report import Figure, as_json, as_table, report
 from tests.bench.sides import Side, start_sides
 
-_LONGEST_RUN = 120.0
+_LONGEST_RUN = 90.0
 _BUSY = (0, 50)
 """How many other streams are open while the time to the first token is measured."""
 
@@ -36,8 +36,14 @@ def main() -> int:
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             figures = runner.run(_measure(QUICK if options.quick else FULL))
-    except (StartFailed, Incomplete, TimeoutError, asyncio.CancelledError) as error:
-        sys.stderr.write(f"bench: {type(error).__name__}: {error}\n")
+    except (StartFailed, Incomplete) as error:
+        sys.stderr.write(f"bench: {error}\n")
+        return 1
+    except TimeoutError:
+        sys.stderr.write(f"bench: not done after {_LONGEST_RUN:.0f} s; is the machine busy? Try --quick\n")
+        return 1
+    except (asyncio.CancelledError, KeyboardInterrupt):
+        sys.stderr.write("bench: stopped\n")
         return 1
     measured = report(figures, time.monotonic() - began)
     sys.stdout.write(as_table(measured) + "\n")
