@@ -140,7 +140,7 @@ def test_settings_cannot_be_changed_and_do_not_show_secrets() -> None:
     settings = load_settings({"AICHAT_API_KEY": CANARY, "AICHAT_PROXY_SECRET": CANARY}, None).settings
     assert CANARY not in repr(settings)
     with pytest.raises(ValueError, match="frozen"):
-        settings.port = 1  # type: ignore[misc]
+        settings.port = 1
 
 
 def test_every_setting_with_limits_is_tried_here() -> None:

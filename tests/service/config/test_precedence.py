@@ -10,6 +10,8 @@ from aichat_backend.config.loading import load_settings
 from aichat_backend.config.problems import ConfigurationError
 from aichat_backend.config.settings import Settings
 
+DEFAULTS = Settings.model_validate({})
+
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
@@ -18,7 +20,7 @@ def file(tmp_path: Path) -> Path:
 
 def test_without_anything_all_settings_have_their_defaults() -> None:
     loaded = load_settings({}, None)
-    assert loaded.settings == Settings()
+    assert loaded.settings == DEFAULTS
     assert not loaded.sources
     assert not loaded.warnings
 
@@ -50,12 +52,12 @@ def test_an_empty_value_in_the_file_counts_as_not_set(file: Path, nothing: str) 
 @pytest.mark.parametrize("content", ["", "# only a comment\n", "---\n"])
 def test_an_empty_file_sets_nothing(file: Path, content: str) -> None:
     file.write_text(content)
-    assert load_settings({}, file).settings == Settings()
+    assert load_settings({}, file).settings == DEFAULTS
 
 
 def test_variables_of_other_programs_are_left_alone() -> None:
     loaded = load_settings({"PATH": "/bin", "PORT": "1", "aichat_port": "2"}, None)
-    assert loaded.settings == Settings()
+    assert loaded.settings == DEFAULTS
     assert not loaded.warnings
 
 
@@ -69,7 +71,7 @@ def test_variables_of_other_programs_are_left_alone() -> None:
 )
 def test_an_unknown_variable_of_ours_is_warned_about_with_what_was_meant(name: str, hint: str) -> None:
     loaded = load_settings({name: "x"}, None)
-    assert loaded.settings == Settings()
+    assert loaded.settings == DEFAULTS
     assert loaded.warnings == (f"{name} is not a setting of this version and has no effect{hint}",)
 
 
