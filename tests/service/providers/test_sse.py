@@ -108,3 +108,10 @@ def test_data_lines_without_end_are_bounded() -> None:
 
     with pytest.raises(EventTooLong):
         splitter.feed(b"data: 0123456789\n" * 11)
+
+
+def test_empty_data_lines_without_end_are_bounded_too() -> None:
+    splitter = SseSplitter(longest_event=100)
+
+    with pytest.raises(EventTooLong):
+        splitter.feed(b"data\n" * 30)

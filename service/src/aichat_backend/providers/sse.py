@@ -86,14 +86,14 @@ class SseSplitter:
             value = value[1:]
         if field == b"data":
             self._data.append(value)
-            self._data_size += len(value)
-            self._check_size()
+            self._data_size += len(line)
         elif field == b"event":
             self._name = value.decode(errors="replace")
 
     def _take_event(self) -> SseEvent:
-        event = SseEvent(self._data[0] if len(self._data) == 1 else b"\n".join(self._data), self._name)
-        self._data = []
+        data = self._data[0] if len(self._data) == 1 else b"\n".join(self._data)
+        event = SseEvent(data, self._name)
+        self._data.clear()
         self._data_size = 0
         self._name = ""
         return event
