@@ -32,17 +32,22 @@ class ActionModule(ActionBase):
         result = super().run(tmp, task_vars)
         arguments = dict(self._task.args)
         source = os.path.expanduser(arguments.get("source") or os.path.join(COLLECTION, "service"))
+        shipment = None
         if arguments.get("state", "present") == "present":
             try:
-                arguments.update(_version=version_of(source), _digest=digest_of(source))
+                shipment = {"version": version_of(source), "digest": digest_of(source)}
             except (OSError, SourceProblem) as problem:
                 return dict(result, failed=True, msg=f"On the controller: {problem}")
-        answer = self._execute_module(module_name=MODULE, module_args=arguments, task_vars=task_vars)
+        answer = self._on_host(arguments, shipment, task_vars)
         if answer.pop("archive_needed", False):
-            arguments["_archive"] = self._transfer(source)
-            answer = self._execute_module(module_name=MODULE, module_args=arguments, task_vars=task_vars)
+            answer = self._on_host(arguments, dict(shipment, archive=self._transfer(source)), task_vars)
         result.update(answer)
         return result
+
+    def _on_host(self, arguments, shipment, task_vars):
+        return self._execute_module(
+            module_name=MODULE, module_args=dict(arguments, shipment=shipment), task_vars=task_vars
+        )
 
     def _transfer(self, source):
         """Put the archive into the task's folder on the host, which goes away with the task."""

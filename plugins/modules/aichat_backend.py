@@ -71,6 +71,21 @@ options:
     description: How many releases to keep, the current one included; at least V(2), so that there is a way back.
     type: int
     default: 3
+  shipment:
+    description: What the action plugin ships from O(source). It fills this in by itself; what a task gives here is ignored.
+    type: dict
+    suboptions:
+      version:
+        description: Version of the service.
+        type: str
+        required: true
+      digest:
+        description: Digest of the service's content.
+        type: str
+        required: true
+      archive:
+        description: The transferred archive on the host, once it turned out to be needed.
+        type: path
 author:
   - percona.pmm_ai_chat contributors (@percona)
 """
@@ -207,8 +222,9 @@ def state_text(current: str | None, releases: list[str]) -> str:
 
 
 def differences(store: ReleaseStore, launcher: Launcher, plan: Plan) -> list[dict[str, str]]:
-    before = store.names()
-    after = [name for name in before if name not in plan.removed]
+    unfinished = store.unfinished()
+    before = [f"{name} (unfinished)" if name in unfinished else name for name in store.names()]
+    after = [name for name in store.names() if name not in plan.removed]
     if plan.release.name not in after:
         after.append(plan.release.name)
     found = [
@@ -233,10 +249,11 @@ def differences(store: ReleaseStore, launcher: Launcher, plan: Plan) -> list[dic
 
 def present(module: AnsibleModule, store: ReleaseStore) -> dict[str, object]:
     """Bring the release, the link and the launcher to what they should be."""
+    shipment = module.params["shipment"]
     deployment = Deployment(
         store,
-        version=module.params["_version"],
-        digest=module.params["_digest"],
+        version=shipment["version"],
+        digest=shipment["digest"],
         python=module.params["python"],
         installer=module.params["installer"],
         keep=module.params["keep_releases"],
@@ -263,9 +280,9 @@ def present(module: AnsibleModule, store: ReleaseStore) -> dict[str, object]:
         result["previous_release"] = store.path(previous)
     if module.check_mode:
         return result
-    if plan.install and module.params["_archive"] is None:
+    if plan.install and shipment["archive"] is None:
         return {"changed": False, "archive_needed": True}
-    deployment.carry_out(plan, module.params["_archive"], _identity(module.params["user"]), time.time_ns())
+    deployment.carry_out(plan, shipment["archive"], _identity(module.params["user"]), time.time_ns())
     if launcher.differs:
         launcher.place()
     return result
@@ -315,11 +332,16 @@ def main() -> None:
             "installer": {"type": "str", "choices": ["auto", "uv", "pip"], "default": "auto"},
             "user": {"type": "str"},
             "keep_releases": {"type": "int", "default": 3},
-            # Filled in by the action plugin from the source on the controller.
-            "_version": {"type": "str"},
-            "_digest": {"type": "str"},
-            "_archive": {"type": "path"},
+            "shipment": {
+                "type": "dict",
+                "options": {
+                    "version": {"type": "str", "required": True},
+                    "digest": {"type": "str", "required": True},
+                    "archive": {"type": "path"},
+                },
+            },
         },
+        required_if=[("state", "present", ("shipment",))],
         supports_check_mode=True,
     )
     if module.params["keep_releases"] < 2:

@@ -229,7 +229,7 @@ class ConfigFile:
         except ContentProblem as problem:
             self.module.fail_json(msg=f"{self.path} is refused: {problem}.")
         except SupervisordProblem as problem:
-            self.module.fail_json(msg=f"{self.path} is refused, nothing was changed. {problem}")
+            self.module.fail_json(msg=f"Nothing was changed in {self.path}. {problem}")
 
     def _validate_supervisord(self, content: bytes) -> None:
         supervisord = discover(self.module.params["supervisord_configuration"])

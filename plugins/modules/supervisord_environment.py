@@ -156,7 +156,7 @@ def main() -> None:
     except UnicodeDecodeError:
         module.fail_json(msg="{} is not UTF-8 text.".format(module.params["path"]))
     except SupervisordProblem as problem:
-        module.fail_json(msg="{} is refused, nothing was changed. {}".format(module.params["path"], problem))
+        module.fail_json(msg="Nothing was changed in {}. {}".format(module.params["path"], problem))
     module.exit_json(**result)
 
 

@@ -1,0 +1,210 @@
+# Copyright (c) 2026, the percona.pmm_ai_chat authors
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The module aichat_backend, with a build that is quick: the release's Python is a small script."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.percona.pmm_ai_chat.plugins.module_utils import _deployment, _installers, _interpreters
+from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._interpreters import Interpreter
+from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._service_source import digest_of, write_archive
+from ansible_collections.percona.pmm_ai_chat.plugins.modules import aichat_backend
+
+Run = Callable[..., dict[str, Any]]
+
+
+class Host:
+    """A target in a temporary folder."""
+
+    def __init__(self, folder: Path, run: Run) -> None:
+        self.folder = folder
+        self.root = folder / "opt" / "aichat-backend"
+        self.launcher = folder / "aichat-backend"
+        self.run = functools.partial(
+            run, aichat_backend, install_root=str(self.root), launcher=str(self.launcher), installer="pip"
+        )
+
+    def content(self, version: str) -> dict[str, str]:
+        """Make the content of a version and ship it."""
+        source = self.folder / "sources" / version
+        package = source / "src" / "aichat_backend"
+        if not source.exists():
+            package.mkdir(parents=True)
+            (package / "__init__.py").write_text(f'__version__ = "{version}"\n')
+            for name in ("README.md", "pyproject.toml", "requirements.txt"):
+                (source / name).write_text("")
+        archive = self.folder / f"{version}.tar.gz"
+        with archive.open("wb") as stream:
+            write_archive(str(source), stream)
+        return {"version": version, "digest": digest_of(str(source)), "archive": str(archive)}
+
+    def deploy(self, version: str, check: bool = False, **arguments: Any) -> dict[str, Any]:
+        return self.run(check=check, shipment=self.content(version), **arguments)
+
+    def everything(self) -> dict[str, int]:
+        return {str(path): path.lstat().st_mtime_ns for path in self.folder.rglob("*")}
+
+
+@pytest.fixture
+def host(tmp_path: Path, run_module: Run, monkeypatch: pytest.MonkeyPatch) -> Host:
+    def build(installer: object, python: str, release: str, source: str, run: object) -> None:
+        version = Path(source, "src", "aichat_backend", "__init__.py").read_text().split('"')[1]
+        binary = Path(release, "bin", "python")
+        binary.parent.mkdir(parents=True)
+        binary.write_text(f"#!/bin/sh\necho aichat-backend {version}\n")
+        binary.chmod(0o755)
+
+    def choose(wanted: str | None, needs_venv: bool, run: object, distribution: str) -> Interpreter:
+        minor = int((wanted or "python3.13").rpartition(".")[2])
+        return Interpreter(f"/usr/bin/python3.{minor}", (3, minor), f"3.{minor}.1", True)
+
+    for module in (_installers, _deployment._installers):
+        monkeypatch.setattr(module, "build", build)
+        monkeypatch.setattr(module, "check_room", lambda path: None)
+    monkeypatch.setattr(_interpreters, "choose", choose)
+    monkeypatch.setattr(os, "environ", dict(os.environ))
+    return Host(tmp_path, run_module)
+
+
+def test_six_times(host: Host) -> None:
+    """Check, check again, real; then all three when nothing is left to do."""
+    told = ("changed", "release", "installed", "switched", "installer", "python_version", "releases_removed", "diff")
+    answers = [host.deploy("1.0", check=check) for check in (True, True, False)]
+    foretold = [{key: answer[key] for key in told} for answer in answers]
+    assert foretold[0] == foretold[1] == foretold[2]
+    assert foretold[0]["changed"] is True
+    assert os.readlink(host.root / "current") == f"releases/{os.path.basename(foretold[0]['release'])}"
+    assert os.access(host.launcher, os.X_OK)
+    before = host.everything()
+    for check in (True, True, False):
+        answer = host.deploy("1.0", check=check)
+        assert (answer["changed"], answer["installed"], answer["switched"]) == (False, False, False)
+        assert answer["previous_release"] == answer["release"]
+    after = host.everything()
+    assert {path: time for path, time in after.items() if not path.endswith(".tar.gz")} == {
+        path: time for path, time in before.items() if not path.endswith(".tar.gz")
+    }
+
+
+def test_check_mode_touches_nothing_on_a_fresh_host(host: Host) -> None:
+    host.deploy("1.0", check=True)
+    assert not host.root.exists()
+    assert not host.launcher.exists()
+
+
+def test_without_the_archive_it_asks_for_it(host: Host) -> None:
+    shipment = host.content("1.0")
+    del shipment["archive"]
+    assert host.run(shipment=shipment)["archive_needed"] is True
+    host.deploy("1.0")
+    assert host.run(shipment=shipment)["changed"] is False
+
+
+def test_an_upgrade_and_the_way_back(host: Host) -> None:
+    first = host.deploy("1.0")["release"]
+    second = host.deploy("2.0")
+    assert (second["previous_release"], second["switched"]) == (first, True)
+    back = host.deploy("1.0")
+    assert (back["release"], back["installed"], back["switched"]) == (first, False, True)
+
+
+def test_the_last_three_are_kept(host: Host) -> None:
+    for version in ("1.0", "2.0", "3.0"):
+        assert host.deploy(version)["releases_removed"] == []
+    foretold = host.deploy("4.0", check=True)["releases_removed"]
+    removed = host.deploy("4.0")["releases_removed"]
+    assert foretold == removed
+    assert [name.split("-")[0] for name in removed] == ["1.0"]
+    assert sorted(name.split("-")[0] for name in os.listdir(host.root / "releases")) == ["2.0", "3.0", "4.0"]
+    assert host.deploy("4.0")["changed"] is False
+
+
+def test_fewer_than_two_cannot_be_kept(host: Host) -> None:
+    assert "at least 2" in host.deploy("1.0", keep_releases=1)["msg"]
+
+
+def test_an_interrupted_installation_is_done_again(host: Host) -> None:
+    release = host.deploy("1.0")["release"]
+    os.unlink(os.path.join(release, "release.json"))
+    (host.root / ".work" / "service").mkdir(parents=True)
+    assert host.deploy("1.0", check=True)["installed"] is True
+    assert host.deploy("1.0")["installed"] is True
+    assert not (host.root / ".work").exists()
+    assert host.deploy("1.0")["changed"] is False
+
+
+def test_leftovers_of_another_version_are_removed(host: Host) -> None:
+    (host.root / "releases" / "0.9-abc").mkdir(parents=True)
+    assert host.deploy("1.0")["releases_removed"] == ["0.9-abc"]
+
+
+def test_a_release_that_does_not_start_is_not_used(host: Host) -> None:
+    before = host.deploy("1.0")["release"]
+    shipment = dict(host.content("2.0"), version="9.9")
+    answer = host.run(shipment=shipment)
+    assert "does not start" in answer["msg"]
+    assert os.path.realpath(host.root / "current") == os.path.realpath(before)
+    assert os.listdir(host.root / "releases") == [os.path.basename(before)]
+
+
+def test_a_damaged_archive_is_not_used(host: Host) -> None:
+    shipment = dict(host.content("1.0"), archive=host.content("2.0")["archive"])
+    assert "damaged" in host.run(shipment=shipment)["msg"]
+    assert os.listdir(host.root / "releases") == []
+
+
+def test_another_python_gets_a_release_of_its_own(host: Host) -> None:
+    first = host.deploy("1.0")
+    second = host.deploy("1.0", python="python3.11")
+    assert second["release"] == first["release"] + "-py3.11.1"
+    assert second["switched"] is True
+    assert host.deploy("1.0", python="python3.11")["changed"] is False
+    assert host.deploy("1.0")["changed"] is False
+    assert host.deploy("1.0", python="python3.13")["release"] == first["release"]
+
+
+def test_a_launcher_replaced_by_hand_is_shown_and_placed_again(host: Host) -> None:
+    host.deploy("1.0")
+    host.launcher.write_bytes(b"\x7fELF canary")
+    foretold = host.deploy("1.0", check=True)
+    assert (foretold["changed"], foretold["switched"]) == (True, False)
+    assert "another program: 11 bytes" in foretold["diff"][1]["before"]
+    assert "canary" not in json.dumps(foretold)
+    assert host.deploy("1.0")["changed"] is True
+    assert host.launcher.read_bytes().startswith(b"#!/bin/sh")
+
+
+def test_a_link_as_launcher_is_replaced_and_not_followed(host: Host) -> None:
+    target = host.folder / "target"
+    target.write_text("mine")
+    host.launcher.symlink_to(target)
+    assert host.deploy("1.0")["changed"] is True
+    assert not host.launcher.is_symlink()
+    assert target.read_text() == "mine"
+
+
+def test_absent_removes_what_is_ours(host: Host) -> None:
+    host.deploy("1.0")
+    assert host.run(check=True, state="absent")["changed"] is True
+    assert host.launcher.exists()
+    assert host.run(state="absent")["changed"] is True
+    assert not host.root.exists()
+    assert not host.launcher.exists()
+    assert host.run(state="absent")["changed"] is False
+    assert not host.root.exists()
+
+
+def test_absent_leaves_a_foreign_launcher(host: Host) -> None:
+    host.deploy("1.0")
+    host.launcher.write_text("mine")
+    assert host.run(state="absent")["changed"] is True
+    assert host.launcher.read_text() == "mine"

@@ -1,0 +1,147 @@
+# Copyright (c) 2026, the percona.pmm_ai_chat authors
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The module config_file: truthful in check mode, quiet about secrets, idempotent."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.percona.pmm_ai_chat.plugins.modules import config_file
+
+Run = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "chat.ini"
+
+
+@pytest.fixture
+def place(run_module: Run, file: Path, tmp_path: Path) -> Run:
+    state = str(tmp_path / "placed.json")
+    return functools.partial(run_module, config_file, path=str(file), state_file=state, mode="0640")
+
+
+def test_six_times(place: Run, file: Path) -> None:
+    """Check, check again, real; then all three when nothing is left to do."""
+    for _once in range(2):
+        foretold = place(check=True, content="a\n")
+        assert (foretold["changed"], foretold["decision"], file.exists()) == (True, "created", False)
+    done = place(content="a\n")
+    assert {key: done[key] for key in ("changed", "decision", "diff")} == {
+        key: foretold[key] for key in ("changed", "decision", "diff")
+    }
+    assert (file.read_text(), oct(file.stat().st_mode & 0o777)) == ("a\n", "0o640")
+    before = file.stat()
+    for check in (True, True, False):
+        assert place(check=check, content="a\n")["changed"] is False
+    assert (file.stat().st_ino, file.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+
+
+def test_an_untouched_file_is_updated(place: Run, file: Path) -> None:
+    place(content="a\n")
+    answer = place(content="b\n")
+    assert (answer["decision"], file.read_text()) == ("updated", "b\n")
+    assert (answer["diff"][0]["before"], answer["diff"][0]["after"]) == ("a\n", "b\n")
+
+
+def test_an_edited_file_is_kept(place: Run, file: Path) -> None:
+    place(content="a\n")
+    file.write_text("mine\n")
+    answer = place(content="a\n")
+    assert (answer["changed"], answer["kept"], file.read_text()) == (False, True, "mine\n")
+    assert answer["message"] == f"{file} was edited on this host and is kept."
+    assert not Path(f"{file}.new").exists()
+
+
+def test_a_new_default_is_laid_beside_an_edited_file_once(place: Run, file: Path) -> None:
+    new = Path(f"{file}.new")
+    place(content="a\n")
+    file.write_text("mine\n")
+    foretold = place(check=True, content="b\n")
+    assert (foretold["changed"], foretold["new_path"], new.exists()) == (True, str(new), False)
+    answer = place(content="b\n")
+    assert (answer["changed"], answer["new_path"], new.read_text()) == (True, str(new), "b\n")
+    assert str(new) in answer["message"]
+    assert place(content="b\n")["changed"] is False
+    new.unlink()
+    assert place(content="b\n")["changed"] is False
+    assert not new.exists()
+
+
+def test_the_new_default_goes_away_when_it_was_taken_over(place: Run, file: Path) -> None:
+    place(content="a\n")
+    file.write_text("mine\n")
+    place(content="b\n")
+    os.replace(f"{file}.new", file)
+    Path(f"{file}.new").write_text("old")
+    assert place(content="b\n")["changed"] is True
+    assert not Path(f"{file}.new").exists()
+
+
+def test_force_overwrites_with_a_backup(place: Run, file: Path) -> None:
+    place(content="a\n")
+    file.write_text("mine\n")
+    answer = place(content="b\n", force=True)
+    assert (answer["decision"], file.read_text()) == ("overwritten", "b\n")
+    assert Path(answer["backup_file"]).read_text() == "mine\n"
+
+
+def test_a_file_that_was_there_before_is_kept(place: Run, file: Path) -> None:
+    file.write_text("mine\n")
+    assert place(content="a\n")["kept"] is True
+    assert file.read_text() == "mine\n"
+
+
+def test_a_wrong_mode_is_repaired_and_shown(place: Run, file: Path) -> None:
+    place(content="a\n")
+    file.chmod(0o666)
+    answer = place(content="a\n")
+    assert (answer["changed"], oct(file.stat().st_mode & 0o777)) == (True, "0o640")
+    assert "mode: 0666" in answer["diff"][0]["before"]
+
+
+def test_secrets_do_not_show(place: Run) -> None:
+    answer = place(content='AICHAT_API_KEY="canary"\nPORT=1\n')
+    assert "canary" not in json.dumps(answer)
+    assert "PORT=1" in json.dumps(answer)
+
+
+def test_a_sensitive_file_shows_nothing(place: Run, file: Path) -> None:
+    answer = place(content="canary\n", sensitive=True)
+    assert file.read_text() == "canary\n"
+    assert "canary" not in json.dumps(answer)
+    assert answer["diff"][0]["after"] == "(not shown, and different)\n"
+
+
+def test_refused_content_changes_nothing(place: Run, file: Path, tmp_path: Path) -> None:
+    answer = place(content='{"a": canary}', validator="json")
+    assert answer["failed"] is True
+    assert f"{file} is refused: it is not JSON" in answer["msg"]
+    assert "canary" not in answer["msg"]
+    assert os.listdir(tmp_path) == []
+
+
+def test_an_edited_file_must_satisfy_the_check_too(place: Run, file: Path) -> None:
+    place(content='{"servers": []}', validator="mcp_servers")
+    file.write_text("{")
+    assert "is refused" in place(content='{"servers": []}', validator="mcp_servers")["msg"]
+    assert place(content='{"servers": []}', validator="mcp_servers", force=True)["decision"] == "overwritten"
+
+
+@pytest.mark.parametrize(("arguments", "message"), [({"owner": "no-such-user"}, "no user"), ({"mode": "x"}, "octal")])
+def test_wrong_attributes_are_told(place: Run, arguments: dict[str, str], message: str) -> None:
+    assert message in place(content="a", **arguments)["msg"]
+
+
+def test_a_link_is_refused(place: Run, file: Path) -> None:
+    file.symlink_to("/etc/hosts")
+    assert "symbolic link" in place(content="a")["msg"]

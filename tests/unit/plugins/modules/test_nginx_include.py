@@ -1,0 +1,138 @@
+# Copyright (c) 2026, the percona.pmm_ai_chat authors
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The module nginx_include: both files change, or neither does."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._nginx_config import MARK
+from ansible_collections.percona.pmm_ai_chat.plugins.modules import nginx_include
+
+Run = Callable[..., dict[str, Any]]
+PMM = "server {\n    listen 8080;\n}\n"
+# Stands for nginx -t: refuses what holds the word "broken", as far as it is included.
+NGINX = """#!/bin/sh
+cd {folder}
+if grep -qs broken pmm.conf || {{ grep -qs '^ *include' pmm.conf && grep -qs broken aichat/locations.conf; }}; then
+    echo "nginx: [emerg] broken" >&2
+    exit 1
+fi
+"""
+
+
+@pytest.fixture
+def pmm(tmp_path: Path) -> Path:
+    nginx = tmp_path / "nginx"
+    nginx.write_text(NGINX.format(folder=tmp_path))
+    nginx.chmod(0o755)
+    pmm = tmp_path / "pmm.conf"
+    pmm.write_text(PMM)
+    return pmm
+
+
+@pytest.fixture
+def include(run_module: Run, pmm: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    monkeypatch.setattr(nginx_include, "master_user", lambda: None)
+    monkeypatch.setattr(nginx_include, "attributes", lambda *names: nginx_include.Attributes(mode=0o644))
+    return functools.partial(
+        run_module,
+        nginx_include,
+        configuration=str(pmm),
+        path=str(pmm.parent / "aichat" / "locations.conf"),
+        executable=str(pmm.parent / "nginx"),
+    )
+
+
+def state(pmm: Path) -> dict[str, tuple[str, int]]:
+    return {
+        str(path): (path.read_text(), path.stat().st_mtime_ns) for path in pmm.parent.rglob("*.conf") if path.is_file()
+    }
+
+
+def test_six_times(include: Run, pmm: Path) -> None:
+    """Check, check again, real; then all three when nothing is left to do."""
+    locations = pmm.parent / "aichat" / "locations.conf"
+    for check in (True, True, False):
+        assert pmm.read_text() == PMM
+        assert not locations.parent.exists()
+        answer = include(check=check, content="location /a {}\n")
+        assert answer["changed"] is True
+        assert [diff["after_header"] for diff in answer["diff"]] == [str(pmm), str(locations)]
+    assert pmm.read_text() == f"server {{\n    listen 8080;\n    include {locations}; {MARK}\n}}\n"
+    assert locations.read_text() == "location /a {}\n"
+    before = state(pmm)
+    for check in (True, True, False):
+        assert include(check=check, content="location /a {}\n")["changed"] is False
+    assert state(pmm) == before
+
+
+def test_refused_locations_leave_everything_as_it_was(include: Run, pmm: Path) -> None:
+    os.utime(pmm, (1, 1))
+    before = state(pmm)
+    answer = include(content="broken\n")
+    assert "everything was put back" in answer["msg"]
+    assert "nginx: [emerg] broken" in answer["msg"]
+    assert state(pmm) == before
+    assert not (pmm.parent / "aichat").exists()
+
+
+def test_a_refused_change_brings_the_old_locations_back(include: Run, pmm: Path) -> None:
+    include(content="location /a {}\n")
+    before = state(pmm)
+    assert include(content="broken\n")["failed"] is True
+    assert state(pmm) == before
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_a_broken_nginx_is_not_touched(include: Run, pmm: Path, check: bool) -> None:
+    pmm.write_text(PMM + "# broken\n")
+    before = state(pmm)
+    assert "refuses its configuration already" in include(check=check, content="location /a {}\n")["msg"]
+    assert state(pmm) == before
+
+
+def test_absent_takes_everything_away(include: Run, pmm: Path) -> None:
+    include(content="location /a {}\n")
+    assert include(check=True, state="absent")["changed"] is True
+    assert include(state="absent")["changed"] is True
+    assert pmm.read_text() == PMM
+    assert not (pmm.parent / "aichat").exists()
+    assert include(state="absent")["changed"] is False
+
+
+def test_a_wrong_mode_is_repaired(include: Run, pmm: Path) -> None:
+    include(content="location /a {}\n")
+    locations = pmm.parent / "aichat" / "locations.conf"
+    locations.chmod(0o666)
+    assert include(content="location /a {}\n")["changed"] is True
+    assert oct(locations.stat().st_mode & 0o777) == "0o644"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("server { listen 80; }", "no server block listens on 8443 or 8080"),
+        ("server {", "line 1: this block is never closed"),
+        (None, "does not exist: is PMM's nginx on this host"),
+    ],
+)
+def test_a_configuration_without_a_place_is_told(include: Run, pmm: Path, text: str | None, message: str) -> None:
+    if text is None:
+        pmm.unlink()
+    else:
+        pmm.write_text(text)
+    answer = include(content="location /a {}\n")
+    assert message in answer["msg"]
+    assert str(pmm) in answer["msg"]
+
+
+def test_a_missing_nginx_is_told(include: Run) -> None:
+    assert "is not on this host" in include(content="x", executable="no-such-nginx")["msg"]
