@@ -6,8 +6,12 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from aichat_backend.storage.database import Database
+
+settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
+settings.load_profile("repeatable")
 
 
 @pytest.fixture(scope="session")

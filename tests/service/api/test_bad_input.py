@@ -198,7 +198,7 @@ FIELDS = st.fixed_dictionaries(
 async def test_no_body_makes_the_server_fail(backend: Backend) -> None:
     loop = asyncio.get_running_loop()
 
-    @hypothesis_settings(max_examples=60, deadline=None, database=None, derandomize=True)
+    @hypothesis_settings(max_examples=60)
     @given(
         body=FIELDS.map(lambda fields: json.dumps(fields).encode())
         | st.binary(max_size=60)
