@@ -25,9 +25,9 @@ def build_request(options: ModelOptions, history: Sequence[Message]) -> ModelReq
     """The question that the last user message asks, with all that was said before.
 
     Providers want roles that alternate and begin with the user's, so neighbours of one role become one message (an
-    answer that never came leaves two questions in a row) and messages without text are left out.
+    answer that never came leaves two questions in a row) and messages without a word are left out.
     """
-    spoken = (message for message in history if message.text)
+    spoken = (message for message in history if message.text.strip())
     from_first_question = dropwhile(lambda message: message.role is not Role.USER, spoken)
     return ModelRequest(
         model=options.model,
