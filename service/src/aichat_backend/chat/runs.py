@@ -14,7 +14,7 @@ from aichat_backend.chat.conversation import ConversationStore, Message, Message
 from aichat_backend.chat.history import ModelOptions, build_request
 from aichat_backend.chat.parts import Role
 from aichat_backend.chat.turn import Draft, take_turn
-from aichat_backend.errors import ChatError, ProviderError, Unavailable
+from aichat_backend.errors import ChatError, NotFound, ProviderError, Unavailable
 from aichat_backend.providers.base import Provider
 from aichat_backend.streams.log import EventLog
 from aichat_backend.streams.messages import StreamMessage, StreamMessageType
@@ -96,6 +96,8 @@ class Run:
 
     async def _generate(self) -> None:
         history = await self._store.history(self.user_id, self.session_id)
+        if all(message.id != self.turn.message.id for message in history):
+            raise NotFound("The question was deleted")
         await take_turn(self._provider, build_request(self._options, history), self.session_id, self._draft, self.log)
 
     async def _keep(self) -> None:
@@ -122,6 +124,9 @@ class Run:
             return status
         if failure is None:
             return MessageStatus.COMPLETE
+        if isinstance(failure, NotFound):
+            # The session or its messages were deleted before the model was asked.
+            return MessageStatus.STOPPED
         if isinstance(failure, ProviderError):
             self._metrics.provider_failures.labels(failure.failure).inc()
             _log.warning("provider_failed", run_id=self.id, failure=failure.failure, detail=failure.detail)

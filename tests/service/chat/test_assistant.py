@@ -1,0 +1,227 @@
+"""The assistant: what it holds while it answers, and how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+import pytest
+
+from aichat_backend.chat.assistant import Assistant
+from aichat_backend.chat.conversation import MessageStatus, OpenedTurn
+from aichat_backend.errors import Conflict, NotFound, ProviderError, ProviderFailure, TooManyRequests, Unavailable
+from aichat_backend.storage.conversations import SqlConversationStore
+from fakes.assistants import answering, held
+from fakes.backend import eventually
+from fakes.conversations import texts
+from fakes.reading import events_of
+from fakes.scripted import PATIENCE_SECONDS, ScriptedProvider
+
+NOTHING: tuple[set[tuple[str, str]], dict[str, int]] = (set(), {})
+
+
+class SlowStore(SqlConversationStore):
+    """Waits before it stores a question, until the test lets it."""
+
+    def __init__(self, store: SqlConversationStore) -> None:
+        super().__init__(store._database)
+        self.reached = asyncio.Event()
+        self.go_on = asyncio.Event()
+
+    async def open_turn(
+        self, user_id: str, session_id: str | None, *, title: str, text: str, context: Mapping[str, str]
+    ) -> OpenedTurn:
+        self.reached.set()
+        await self.go_on.wait()
+        return await super().open_turn(user_id, session_id, title=title, text=text, context=context)
+
+
+class ClearedStore(SqlConversationStore):
+    """Somebody clears each session between the question and its answer."""
+
+    def __init__(self, store: SqlConversationStore) -> None:
+        super().__init__(store._database)
+
+    async def open_turn(
+        self, user_id: str, session_id: str | None, *, title: str, text: str, context: Mapping[str, str]
+    ) -> OpenedTurn:
+        turn = await super().open_turn(user_id, session_id, title=title, text=text, context=context)
+        await self.clear_messages(user_id, turn.session.id)
+        return turn
+
+
+async def test_a_run_holds_its_session_and_counts_for_its_user(
+    assistant: Assistant, provider: ScriptedProvider
+) -> None:
+    run = await assistant.ask("1", None, "Why?", {})
+
+    assert held(assistant) == ({("1", run.session_id)}, {"1": 1})
+    assert assistant.find("1", run.id) is run
+    with pytest.raises(Conflict):
+        await assistant.ask("1", run.session_id, "Why?", {})
+    (await provider.asked()).finish()
+    await run.ended()
+    assert held(assistant) == NOTHING
+
+
+async def test_when_readers_hear_of_the_end_the_session_is_free(
+    assistant: Assistant, provider: ScriptedProvider
+) -> None:
+    run = await assistant.ask("1", "s", "Why?", {})
+    call = await provider.asked()
+    call.say("So.")
+    call.finish()
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not run.log.closed:
+            await run.log.wait_beyond(len(run.log), PATIENCE_SECONDS)
+
+    assert held(assistant) == NOTHING
+    await assistant.ask("1", "s", "And?", {})
+
+
+async def test_another_user_s_run_is_not_found(assistant: Assistant) -> None:
+    run = await assistant.ask("1", None, "Why?", {})
+
+    with pytest.raises(NotFound):
+        assistant.find("2", run.id)
+
+
+async def test_a_finished_run_is_forgotten_after_its_time(
+    store: SqlConversationStore, provider: ScriptedProvider
+) -> None:
+    async with answering(store, provider, finished_runs_kept=0) as assistant:
+        run = await assistant.ask("1", None, "Why?", {})
+        (await provider.asked()).finish()
+        await run.ended()
+        await eventually(lambda: run.id not in assistant._runs)
+
+        with pytest.raises(NotFound):
+            assistant.find("1", run.id)
+
+
+async def test_a_refused_question_holds_nothing(assistant: Assistant, provider: ScriptedProvider) -> None:
+    provider.trouble = "no key"
+    with pytest.raises(ProviderError):
+        await assistant.ask("1", "s", "Why?", {})
+    provider.trouble = None
+    for number in range(3):
+        await assistant.ask("1", f"s{number}", "Why?", {})
+    with pytest.raises(TooManyRequests):
+        await assistant.ask("1", "one more", "Why?", {})
+    await assistant.drain(0)
+    with pytest.raises(Unavailable):
+        await assistant.ask("1", "s", "Why?", {})
+
+    assert held(assistant) == NOTHING
+
+
+async def test_a_question_that_cannot_be_stored_holds_nothing(assistant: Assistant) -> None:
+    for session_id in (None, "s"):
+        with pytest.raises(Exception, match="not valid Unicode"):
+            await assistant.ask("1", session_id, "\ud800", {})
+
+    assert held(assistant) == NOTHING
+
+
+async def test_who_is_cancelled_while_asking_leaves_a_question_with_its_run(
+    store: SqlConversationStore, provider: ScriptedProvider
+) -> None:
+    slow = SlowStore(store)
+    async with answering(slow, provider) as assistant:
+        asking = asyncio.create_task(assistant.ask("1", "s", "Why?", {}))
+        await slow.reached.wait()
+        asking.cancel()
+        await asyncio.wait({asking})
+        held_meanwhile = held(assistant)
+        slow.go_on.set()
+        (await provider.asked()).say("So.")
+        provider.calls[-1].finish()
+        await eventually(lambda: held(assistant) == NOTHING)
+
+        assert asking.cancelled()
+        assert held_meanwhile == ({("1", "s")}, {"1": 1})
+        assert await texts(store, "1", "s") == ["Why?", "So."]
+
+
+async def test_stopping_a_session_stops_its_run_alone(assistant: Assistant, provider: ScriptedProvider) -> None:
+    runs = [await assistant.ask(user, session, "Why?", {}) for user, session in (("1", "a"), ("1", "b"), ("2", "a"))]
+    calls = [await provider.asked() for _ in runs]
+
+    await assistant.stop_session("1", "a")
+    await assistant.stop_session("1", "unknown")
+
+    assert [run.finished for run in runs] == [True, False, False]
+    assert sorted(call.left.is_set() for call in calls) == [False, False, True]
+
+
+async def test_a_question_that_is_cleared_before_it_is_asked_is_not_asked(
+    store: SqlConversationStore, provider: ScriptedProvider
+) -> None:
+    async with answering(ClearedStore(store), provider) as assistant:
+        run = await assistant.ask("1", "s", "Why?", {})
+        await asyncio.wait_for(run.ended(), PATIENCE_SECONDS)
+
+        assert provider.calls == []
+        assert [event.data["type"] for event in events_of(run.log.after(0))] == ["done"]
+        assert held(assistant) == NOTHING
+
+
+async def test_draining_lets_answers_end(assistant: Assistant, provider: ScriptedProvider) -> None:
+    run = await assistant.ask("1", "s", "Why?", {})
+    call = await provider.asked()
+    draining = asyncio.create_task(assistant.drain(PATIENCE_SECONDS))
+    await asyncio.sleep(0)
+    with pytest.raises(Unavailable):
+        await assistant.ask("1", "other", "Why?", {})
+    call.say("So.")
+    call.finish()
+
+    await draining
+
+    assert (await run.answer()).status is MessageStatus.COMPLETE
+
+
+async def test_draining_interrupts_what_does_not_end_in_time(
+    assistant: Assistant, provider: ScriptedProvider, store: SqlConversationStore
+) -> None:
+    run = await assistant.ask("1", "s", "Why?", {})
+    call = await provider.asked()
+    call.say("Half")
+    await run.log.wait_beyond(0, PATIENCE_SECONDS)
+
+    await assistant.drain(0.01)
+
+    assert call.left.is_set()
+    assert [message.status for message in await store.history("1", "s")][-1] is MessageStatus.INTERRUPTED
+    assert [event.data["type"] for event in events_of(run.log.after(0))] == ["message", "error"]
+    with pytest.raises(Unavailable, match="restarting"):
+        await run.answer()
+    assert held(assistant) == NOTHING
+
+
+async def test_draining_waits_for_a_question_that_is_being_stored(
+    store: SqlConversationStore, provider: ScriptedProvider
+) -> None:
+    slow = SlowStore(store)
+    async with answering(slow, provider) as assistant:
+        asking = asyncio.create_task(assistant.ask("1", "s", "Why?", {}))
+        await slow.reached.wait()
+        draining = asyncio.create_task(assistant.drain(0))
+        await asyncio.sleep(0)
+        assert not draining.done()
+        slow.go_on.set()
+        await draining
+
+        run = await asking
+        assert run.finished
+        assert held(assistant) == NOTHING
+        assert await texts(store, "1", "s") == ["Why?"]
+
+
+async def test_draining_is_done_when_nothing_is_under_way(assistant: Assistant, provider: ScriptedProvider) -> None:
+    run = await assistant.ask("1", "s", "Why?", {})
+    (await provider.asked()).fail(ProviderError(ProviderFailure.UNAVAILABLE, "down"))
+    await run.ended()
+
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        await assistant.drain(10 * PATIENCE_SECONDS)

@@ -1,0 +1,127 @@
+"""Whatever happens, and in whatever order: no session stays busy and no user stays at the limit."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aichat_backend.chat.assistant import Assistant
+from aichat_backend.chat.conversation import MessageStatus
+from aichat_backend.chat.runs import Run
+from aichat_backend.errors import Conflict, NotFound, ProviderError, ProviderFailure, TooManyRequests
+from aichat_backend.storage.conversations import SqlConversationStore
+from aichat_backend.telemetry.metrics import Metrics
+from fakes.assistants import answering, held, open_store
+from fakes.reading import events_of
+from fakes.scripted import ScriptedProvider
+
+USERS, SESSIONS = ("1", "2"), (None, "a", "b")
+STEPS = st.one_of(
+    st.tuples(st.just("ask"), st.sampled_from(USERS), st.sampled_from(SESSIONS), st.integers(0, 4)),
+    st.tuples(st.just("leave while asking"), st.sampled_from(USERS), st.sampled_from(SESSIONS), st.integers(0, 4)),
+    st.tuples(st.sampled_from(["delete", "clear"]), st.sampled_from(USERS), st.sampled_from(SESSIONS[1:]), st.just(0)),
+    st.tuples(
+        st.sampled_from(["say", "finish", "fail", "crash", "stop", "stop and finish"]),
+        st.just(""),
+        st.none(),
+        st.integers(0, 9),
+    ),
+)
+
+
+class World:
+    """An assistant to which things happen."""
+
+    def __init__(self, assistant: Assistant, store: SqlConversationStore, provider: ScriptedProvider) -> None:
+        self.assistant = assistant
+        self.store = store
+        self.provider = provider
+        self.runs: dict[str, Run] = {}
+
+    async def happen(self, what: str, user_id: str, session_id: str | None, number: int) -> None:
+        match what:
+            case "ask":
+                await self._ask(user_id, session_id)
+            case "leave while asking":
+                asking = asyncio.create_task(self._ask(user_id, session_id))
+                for _ in range(number):
+                    await asyncio.sleep(0)
+                asking.cancel()
+                await asyncio.wait({asking})
+            case "delete" | "clear":
+                assert session_id is not None
+                await self._remove(what, user_id, session_id)
+            case _ if self.provider.calls:
+                self._answer(what, number)
+        self.runs.update(self.assistant._runs)
+        self.check()
+
+    async def _ask(self, user_id: str, session_id: str | None) -> None:
+        with suppress(Conflict, TooManyRequests):
+            await self.assistant.ask(user_id, session_id, "Why?", {})
+
+    async def _remove(self, what: str, user_id: str, session_id: str) -> None:
+        remove = self.store.delete_session if what == "delete" else self.store.clear_messages
+        try:
+            await remove(user_id, session_id)
+        except NotFound:
+            return
+        await self.assistant.stop_session(user_id, session_id)
+
+    def _answer(self, what: str, number: int) -> None:
+        call = self.provider.calls[number % len(self.provider.calls)]
+        run = list(self.runs.values())[number % len(self.runs)]
+        if what == "say":
+            call.say("word")
+        if what in ("finish", "stop and finish"):
+            call.finish()
+        if what == "fail":
+            call.fail(ProviderError(ProviderFailure.TIMEOUT, "slow"))
+        if what == "crash":
+            call.fail(ZeroDivisionError())
+        if what.startswith("stop"):
+            run.stop(MessageStatus.STOPPED)
+
+    def check(self) -> None:
+        busy, counts = held(self.assistant)
+        assert all(0 < count <= 3 for count in counts.values())
+        for run in self.under_way():
+            assert (run.user_id, run.session_id) in busy
+
+    def under_way(self) -> Iterator[Run]:
+        return (run for run in self.runs.values() if not run.finished and not run.log.closed)
+
+
+async def live_through(steps: list[tuple[str, str, str | None, int]], database: Path) -> None:
+    metrics, provider = Metrics(), ScriptedProvider()
+    async with open_store(database) as store:
+        async with answering(store, provider, metrics=metrics) as assistant:
+            world = World(assistant, store, provider)
+            for step in steps:
+                await world.happen(*step)
+        world.runs.update(assistant._runs)
+
+        assert held(assistant) == (set(), {})
+        assert metrics.registry.get_sample_value("aichat_runs_active") == 0
+        for run in world.runs.values():
+            types = [event.data["type"] for event in events_of(run.log.after(0))]
+            assert run.finished
+            assert types[-1] in ("done", "error")
+            assert set(types[:-1]) <= {"message"}
+
+
+@settings(max_examples=60)
+@given(steps=st.lists(STEPS, max_size=14))
+def test_nothing_is_held_when_all_has_ended(
+    steps: list[tuple[str, str, str | None, int]], migrated_database: Path
+) -> None:
+    with TemporaryDirectory() as folder:
+        database = Path(shutil.copy(migrated_database, Path(folder) / "chat.db"))
+        asyncio.run(live_through(steps, database))
