@@ -55,8 +55,9 @@ class Deadlines:
         Raises:
             ProviderError: TIMEOUT.
         """
+        timeout = asyncio.timeout_at(min(self._loop.time() + self._limits.first_byte, self._end))
         try:
-            async with asyncio.timeout_at(min(self._loop.time() + self._limits.first_byte, self._end)) as timeout:
+            async with timeout:
                 yield
         except TimeoutError:
             if not timeout.expired():

@@ -135,5 +135,5 @@ async def _refuse_long_waits(response: Response) -> None:
 async def _read_last_bytes(pieces: AsyncIterator[bytes]) -> None:
     """Read what follows the answer, which should be nothing but its end: only then can the connection be used again."""
     async with asyncio.timeout(_LAST_BYTES_SECONDS):
-        async for _ in pieces:
+        async for _piece in pieces:
             pass

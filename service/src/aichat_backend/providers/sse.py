@@ -81,7 +81,7 @@ class SseSplitter:
         return piece
 
     def _take_field(self, line: bytes) -> None:
-        field, _, value = line.partition(b":")
+        field, _colon, value = line.partition(b":")
         if value.startswith(b" "):
             value = value[1:]
         if field == b"data":
