@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from typing import Any
 
 from ansible.plugins.action import ActionBase
 from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._service_source import (
@@ -27,34 +28,33 @@ class ActionModule(ActionBase):
 
     _supports_async = False
 
-    def run(self, tmp=None, task_vars=None):
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Do the task."""
-        result = super().run(tmp, task_vars)
+        result: dict[str, Any] = super().run(tmp, task_vars)
         arguments = dict(self._task.args)
         source = os.path.expanduser(arguments.get("source") or os.path.join(COLLECTION, "service"))
-        shipment = None
-        if arguments.get("state", "present") == "present":
-            try:
-                shipment = {"version": version_of(source), "digest": digest_of(source)}
-            except (OSError, SourceProblem) as problem:
-                return dict(result, failed=True, msg=f"On the controller: {problem}")
-        answer = self._on_host(arguments, shipment, task_vars)
+        if arguments.get("state", "present") != "present":
+            return {**result, **self._on_host(arguments, task_vars)}
+        try:
+            shipment = {"version": version_of(source), "digest": digest_of(source)}
+        except (OSError, SourceProblem) as problem:
+            return dict(result, failed=True, msg=f"On the controller: {problem}")
+        answer = self._on_host({**arguments, "shipment": shipment}, task_vars)
         if answer.pop("archive_needed", False):
-            answer = self._on_host(arguments, dict(shipment, archive=self._transfer(source)), task_vars)
-        result.update(answer)
-        return result
+            shipment["archive"] = self._transfer(source)
+            answer = self._on_host({**arguments, "shipment": shipment}, task_vars)
+        return {**result, **answer}
 
-    def _on_host(self, arguments, shipment, task_vars):
-        return self._execute_module(
-            module_name=MODULE, module_args=dict(arguments, shipment=shipment), task_vars=task_vars
-        )
+    def _on_host(self, arguments: dict[str, Any], task_vars: dict[str, Any] | None) -> dict[str, Any]:
+        answer: dict[str, Any] = self._execute_module(module_name=MODULE, module_args=arguments, task_vars=task_vars)
+        return answer
 
-    def _transfer(self, source):
+    def _transfer(self, source: str) -> str:
         """Put the archive into the task's folder on the host, which goes away with the task."""
         if self._connection._shell.tmpdir is None:
             self._make_tmp_path()
         folder = self._connection._shell.tmpdir
-        remote = self._connection._shell.join_path(folder, "service.tar.gz")
+        remote: str = self._connection._shell.join_path(folder, "service.tar.gz")
         with tempfile.NamedTemporaryFile(suffix=".tar.gz") as archive:
             write_archive(source, archive)
             archive.flush()

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from ansible_collections.percona.pmm_ai_chat.plugins.module_utils import _installers, _interpreters
 from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._releases import Release, ReleaseStore, remove_tree
+from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._run_as import Identity
 from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._service_source import (
     SourceProblem,
     digest_of,
@@ -101,18 +102,18 @@ class Deployment:
             )
         return _installers.Installer(uv)
 
-    def carry_out(self, plan: Plan, archive: str | None, user: tuple[int, int] | None, now_ns: int) -> None:
+    def carry_out(self, plan: Plan, archive: str | None, identity: Identity | None, now_ns: int) -> None:
         """Install, switch, tidy up; the caller holds the lock."""
         if plan.install:
             if archive is None:
                 raise SourceProblem("The service's source was not transferred.")
-            self._install(replace(plan.release, installed_ns=now_ns), archive, user)
+            self._install(replace(plan.release, installed_ns=now_ns), archive, identity)
         if plan.switch:
             self.store.switch(plan.release.name)
         for name in plan.removed:
             self.store.remove(name)
 
-    def _install(self, release: Release, archive: str, user: tuple[int, int] | None) -> None:
+    def _install(self, release: Release, archive: str, identity: Identity | None) -> None:
         path = self.store.path(release.name)
         _installers.check_room(self.store.root)
         self.store.remove(release.name)
@@ -132,7 +133,7 @@ class Deployment:
             os.environ.update(environment)
             uv = _interpreters.locate("uv") if release.installer == "uv" else None
             _installers.build(_installers.Installer(uv), release.python, path, source, self.run)
-            _installers.check_start(path, release.version, user)
+            _installers.check_start(path, release.version, identity)
             self.store.finish(release)
         except BaseException:
             self.store.remove(release.name)

@@ -48,7 +48,7 @@ class Section:
 
 def lines_of(text: str) -> list[Line]:
     """Split into lines without losing a byte; knows LF, CRLF and CR."""
-    lines = []
+    lines: list[Line] = []
     start = 0
     for found in re.finditer(r"\r\n|\r|\n", text):
         lines.append(Line(len(lines) + 1, start, found.start(), found.end()))

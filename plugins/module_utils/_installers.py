@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._masking import mask
+from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._run_as import Identity, run_as
 
 # With every dependency compiled a release takes some 200 MB, and as much again while it is built.
 ROOM_NEEDED = 400 * 1024 * 1024
@@ -127,14 +128,11 @@ def explain(installer: str, command: list[str], code: int, output: str) -> str:
     return f"{cause}\n{tail}"
 
 
-def check_start(release: str, version: str, user: tuple[int, int] | None) -> None:
+def check_start(release: str, version: str, identity: Identity | None) -> None:
     """Start the new release once, as the user it will run as, before anything is switched."""
     command = [os.path.join(release, "bin", "python"), "-I", "-B", "-m", "aichat_backend", "--version"]
-    identity = {} if user is None or os.geteuid() != 0 else {"user": user[0], "group": user[1], "extra_groups": []}
     try:
-        found = subprocess.run(
-            command, cwd="/", capture_output=True, text=True, timeout=120, check=False, errors="replace", **identity
-        )
+        found = run_as(identity, command, timeout=120)
     except PermissionError:
         raise InstallProblem(
             f"The service's user cannot run {command[0]}: "

@@ -7,10 +7,10 @@
 from __future__ import annotations
 
 import os
-import pwd
 import subprocess
 
 from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._nginx_config import NginxProblem
+from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._run_as import identity_of, run_as
 
 _MASTER = b"nginx: master process"
 
@@ -33,25 +33,8 @@ def configuration_errors(executable: str, user: int | None) -> str | None:
 
     It runs as the user of the server: run by root, the test would hand nginx's temporary folders to another user.
     """
-    identity: dict[str, object] = {}
-    if user is not None and os.geteuid() == 0 and user != 0:
-        entry = pwd.getpwuid(user)
-        identity = {
-            "user": user,
-            "group": entry.pw_gid,
-            "extra_groups": os.getgrouplist(entry.pw_name, entry.pw_gid),
-        }
     try:
-        found = subprocess.run(
-            [executable, "-t"],
-            capture_output=True,
-            text=True,
-            errors="replace",
-            check=False,
-            timeout=60,
-            cwd="/",
-            **identity,
-        )
+        found = run_as(None if user is None else identity_of(user), [executable, "-t"], timeout=60)
     except subprocess.TimeoutExpired:
         raise NginxProblem(f"{executable} -t did not answer within 60 s") from None
     return None if found.returncode == 0 else (found.stderr or found.stdout).strip()

@@ -11,7 +11,7 @@ import hashlib
 import os
 import re
 import tarfile
-from typing import BinaryIO
+from typing import IO
 
 TOP_FILES = ("README.md", "pyproject.toml", "requirements.txt")
 SOURCE_FOLDER = "src"
@@ -69,7 +69,7 @@ def version_of(source: str) -> str:
     return found.group(1)
 
 
-def write_archive(source: str, stream: BinaryIO) -> None:
+def write_archive(source: str, stream: IO[bytes]) -> None:
     """A compressed tar that depends on nothing but names and contents."""
     packed = gzip.GzipFile(filename="", mode="wb", fileobj=stream, mtime=0)
     with packed, tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as archive:

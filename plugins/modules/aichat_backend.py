@@ -184,6 +184,7 @@ from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._deployment im
 from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._installers import InstallProblem
 from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._interpreters import PythonProblem
 from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._releases import ReleaseProblem, ReleaseStore
+from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._run_as import Identity, identity_of
 from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._service_source import SourceProblem
 
 _LAUNCHER_ATTRIBUTES = Attributes(uid=0, gid=0, mode=_launcher.MODE)
@@ -311,14 +312,13 @@ def absent(module: AnsibleModule, store: ReleaseStore) -> dict[str, object]:
     return {"changed": there, "launcher": path, "releases_removed": removed, "diff": diff if there else []}
 
 
-def _identity(user: str | None) -> tuple[int, int] | None:
+def _identity(user: str | None) -> Identity | None:
     if user is None:
         return None
     try:
-        entry = pwd.getpwnam(user)
+        return identity_of(pwd.getpwnam(user).pw_uid)
     except KeyError:
         raise FileProblem(f"There is no user {user!r} on this host.") from None
-    return entry.pw_uid, entry.pw_gid
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ TEXTS = [
     "[program:chat]\ncommand=x",
     '[program:chat]\nenvironment=OLD="1",KEPT="a, b=c"\nuser=pmm\n',
     '[program:chat]\nenvironment=OLD="1", ; why\n  # a line between\n\n  KEPT="a, b=c" ; end\nuser=pmm\n',
-    "[program:chat]\nenvironment=\n    OLD=1,\n    KEPT='a, b=c',\n; after\nuser=pmm\n[program:next]\nenvironment=A=\"1\"\n",
+    "[program:chat]\nenvironment=\n  OLD=1,\n  KEPT='a, b=c',\n; after\nuser=pmm\n[program:next]\nenvironment=A=1\n",
     '; x\r\n[program:chat]\r\nenvironment =\r\n\tOLD="1",\r\n\tKEPT="a, b=c"\r\n',
     '[program:chat]\nEnvironment: KEPT="100%%",OLD="%(ENV_HOME)s"\n'.replace("%(ENV_HOME)s", "%%"),
 ]
