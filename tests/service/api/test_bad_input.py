@@ -50,19 +50,18 @@ async def test_what_is_not_json_is_refused(backend: Backend, body: bytes) -> Non
     assert backend.rows() == NOTHING
 
 
+WRONG_VALUES: list[tuple[str, list[Any], str]] = [
+    ("message", [None, 5, 1.5, True, [], {}, ["x"], {"text": "x"}], "message"),
+    ("message", ["", " ", "\n\t ", "\u3000", "\0", "a\0b"], "message"),
+    ("session_id", [5, True, [], {}, ["a"], " ", "a b", "a/b", "ä", "x" * 65, "a\0", ".."], "session_id"),
+    ("context", [5, "x", [], [["a", "b"]], {"a": 1}, {"a": None}], "context"),
+    ("context", [{"a": ["b"]}, {"a": {}}, {"a": "\0"}, {"\0": "a"}], ""),
+    ("attachments", [5, "x", {}, True], "attachments"),
+]
 WRONG: list[tuple[dict[str, Any], str]] = [
     ({}, "message"),
     ({"Message": "x"}, "message"),
-    *(({"message": value}, "message") for value in (None, 5, 1.5, True, [], {}, ["x"], {"text": "x"})),
-    *(({"message": value}, "message") for value in ("", " ", "\n\t ", "\u3000", "\0", "a\0b")),
-    *(({"message": "x", "session_id": value}, "session_id") for value in (5, True, [], {}, ["a"])),
-    *(
-        ({"message": "x", "session_id": value}, "session_id")
-        for value in (" ", "a b", "a/b", "ä", "x" * 65, "a\0", "..")
-    ),
-    *(({"message": "x", "context": value}, "context") for value in (5, "x", [], [["a", "b"]], {"a": 1}, {"a": None})),
-    *(({"message": "x", "context": value}, "") for value in ({"a": ["b"]}, {"a": {}}, {"a": "\0"}, {"\0": "a"})),
-    *(({"message": "x", "attachments": value}, "attachments") for value in (5, "x", {}, True)),
+    *(({"message": "x", field: value}, culprit) for field, values, culprit in WRONG_VALUES for value in values),
 ]
 
 

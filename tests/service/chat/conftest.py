@@ -16,7 +16,7 @@ from fakes.scripted import ScriptedProvider
 
 @pytest.fixture
 def path(tmp_path: Path, migrated_database: Path) -> Path:
-    return shutil.copy(migrated_database, tmp_path / "chat.db")
+    return Path(shutil.copy(migrated_database, tmp_path / "chat.db"))
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from aichat_backend import app as wiring
 from aichat_backend.app import Service, open_service
 from aichat_backend.config.settings import Settings
 from aichat_backend.providers.base import Provider
+from aichat_backend.providers.registry import build_provider
 from fakes.reading import Frame, Reader, events_of
 from fakes.scripted import PATIENCE_SECONDS
 
@@ -126,7 +127,7 @@ async def running_backend(settings: Settings, provider: Provider | None = None) 
 
     Once it serves, whatever blocks the event loop fails the test.
     """
-    build: Callable[[Settings], Provider] = wiring.build_provider if provider is None else lambda _: provider
+    build = build_provider if provider is None else lambda _: provider
     with patch.object(wiring, "build_provider", build):
         opening = open_service(settings)
         service = await opening.__aenter__()
