@@ -11,6 +11,7 @@ from aichat_backend.chat.assistant import Assistant
 from aichat_backend.chat.conversation import MessageStatus, OpenedTurn
 from aichat_backend.errors import Conflict, NotFound, ProviderError, ProviderFailure, TooManyRequests, Unavailable
 from aichat_backend.storage.conversations import SqlConversationStore
+from aichat_backend.streams.reader import LogReader
 from fakes.assistants import answering, held
 from fakes.backend import eventually
 from fakes.conversations import texts
@@ -72,8 +73,9 @@ async def test_when_readers_hear_of_the_end_the_session_is_free(
     call.say("So.")
     call.finish()
     async with asyncio.timeout(PATIENCE_SECONDS):
-        while not run.log.closed:
-            await run.log.wait_beyond(len(run.log), PATIENCE_SECONDS)
+        with LogReader(run.log, after=0, patience=PATIENCE_SECONDS) as reader:
+            while not reader.ended:
+                await reader.read()
 
     assert held(assistant) == NOTHING
     await assistant.ask("1", "s", "And?", {})
@@ -187,7 +189,8 @@ async def test_draining_interrupts_what_does_not_end_in_time(
     run = await assistant.ask("1", "s", "Why?", {})
     call = await provider.asked()
     call.say("Half")
-    await run.log.wait_beyond(0, PATIENCE_SECONDS)
+    with LogReader(run.log, after=0, patience=PATIENCE_SECONDS) as reader:
+        assert await reader.read()
 
     await assistant.drain(0.01)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from aichat_backend.streams.log import EventLog
+from aichat_backend.streams.reader import LogReader
 from aichat_backend.telemetry.metrics import Metrics
 
 HEARTBEAT_SECONDS = 10.0
@@ -38,18 +39,15 @@ class EventStreams:
         await response.prepare(request)
         with self._metrics.readers.track_inprogress():
             try:
-                await self._follow(response, log, min(after, len(log)))
+                await self._follow(response, log, after)
             except ConnectionResetError:
                 # The reader left; the run goes on.
                 return response
         return response
 
-    async def _follow(self, response: web.StreamResponse, log: EventLog, position: int) -> None:
+    async def _follow(self, response: web.StreamResponse, log: EventLog, after: int) -> None:
         await response.write(_OPENING)
-        while not (log.closed and position >= len(log)):
-            if await log.wait_beyond(position, self._heartbeat):
-                frames, position = log.after(position), len(log)
-                await response.write(frames)
-            else:
-                await response.write(_HEARTBEAT)
+        with LogReader(log, after=after, patience=self._heartbeat) as reader:
+            while not reader.ended:
+                await response.write(await reader.read() or _HEARTBEAT)
         await response.write_eof()

@@ -40,31 +40,21 @@ class EventLog:
         """All events after the one of that id, ready to be written at once; empty when there are none yet."""
         return b"".join(self._frames[event_id:])
 
-    async def wait_beyond(self, event_id: int, timeout: float) -> bool:  # noqa: ASYNC109 - on the hot path: no task, one timer
-        """Wait until there is an event after that id.
-
-        Returns:
-            False when `timeout` seconds passed first.
-        """
-        if len(self._frames) > event_id:
-            return True
-        loop = asyncio.get_running_loop()
-        arrival = loop.create_future()
+    def announce_to(self, arrival: asyncio.Future[None]) -> None:
+        """Resolve this future when the next event is there."""
         self._waiting.add(arrival)
-        timer = loop.call_later(timeout, _resolve, arrival)
-        try:
-            await arrival
-        finally:
-            timer.cancel()
-            self._waiting.discard(arrival)
-        return len(self._frames) > event_id
+
+    def forget(self, arrival: asyncio.Future[None]) -> None:
+        """Announce nothing to this future any more."""
+        self._waiting.discard(arrival)
 
     def _wake(self) -> None:
         for arrival in self._waiting:
-            _resolve(arrival)
+            resolve(arrival)
         self._waiting.clear()
 
 
-def _resolve(future: asyncio.Future[None]) -> None:
+def resolve(future: asyncio.Future[None]) -> None:
+    """Wake who waits for this future, unless that has happened already."""
     if not future.done():
         future.set_result(None)
