@@ -20,11 +20,11 @@ demo: ## Deploy onto a throwaway PMM-like server and ask a question through its 
 .PHONY: ask
 ask: ## Ask the demo server: make ask Q="Why is it slow?"
 	@dev/demo/ask "$$QUESTION"
-ask: export QUESTION = $(Q)
+ask: export QUESTION = $(value Q)
 
 .PHONY: demo-shell
 demo-shell: ## A shell on the demo server
-	@$(ENV); podman exec -it pmm-ai-chat-demo bash
+	@$(ENV); podman exec -it "pmm-ai-chat-demo$${SERVER_SUFFIX:-}" bash
 
 .PHONY: demo-down
 demo-down: ## Remove the demo server
@@ -54,9 +54,9 @@ test-one: setup ## One test of the service: make test-one T=tests/service/...::n
 	dev/pytest-service "$(T)"
 
 .PHONY: ansible-test
-ansible-test: setup ## Ansible's own sanity and unit tests of the collection
+ansible-test: setup ## The collection: ansible-test sanity and units, the built tarball, supervisord's parser
 	@$(ENV); say "ansible-test sanity and units"
-	dev/ansible-test sanity units
+	dev/ansible-test
 
 .PHONY: molecule
 molecule: setup image ## Deploy onto a fresh server and probe it: make molecule S=default

@@ -1,14 +1,13 @@
 """Every command of the project's description, typed as it is written there."""
 
-import os
-import subprocess
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from testinfra.host import Host
 
-PROJECT = Path(__file__).parents[3]
+from canary import API_KEY
+from controller import on_the_controller
+
 SUCCEED = [
     "supervisorctl status aichat-backend",
     "curl http://localhost:3001/health",
@@ -60,20 +59,19 @@ def test_stop_start_and_restart(host: Host, wait_until_healthy: Callable[[], Non
 
 def test_the_status_is_asked_from_the_controller() -> None:
     """The ad-hoc command, with the scenario's inventory as the default one."""
-    inventories = [PROJECT / "dev/server/inventory", PROJECT / "molecule/default/inventory"]
-    done = subprocess.run(
-        ["ansible", "pmm-servers", "-m", "shell", "-a", "supervisorctl status aichat-backend"],
-        env=os.environ | {"ANSIBLE_INVENTORY": ",".join(map(str, inventories))},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = on_the_controller("ansible", "pmm-servers", "-m", "shell", "-a", "supervisorctl status aichat-backend")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "RUNNING" in done.stdout
+
+
+def test_the_commands_of_root_leave_nothing_of_root_among_the_data(host: Host) -> None:
+    """`check` opens the database; the service must still be able to write it afterwards."""
+    assert host.run("aichat-backend check").rc == 0
+    assert host.check_output("find /srv/aichat-backend -not -user pmm") == ""
 
 
 def test_the_effective_configuration_masks_secrets(host: Host) -> None:
     """It names the provider in effect, and the key only as being there."""
     shown = host.check_output("aichat-backend config")
     assert "mock" in shown
-    assert "sk-canary" not in shown
+    assert API_KEY not in shown
