@@ -12,6 +12,9 @@ S ?= default
 T ?=
 Q ?= What changed since yesterday?
 
+# Tests that start processes stay together on one of the workers.
+IN_PARALLEL := --numprocesses=auto --dist=loadgroup
+
 ##@ Use
 .PHONY: demo
 demo: ## Deploy onto a throwaway PMM-like server and ask a question through its nginx
@@ -36,8 +39,9 @@ test: ## Everything: lint, unit and service tests, ansible-test, molecule defaul
 	@$(MAKE) --no-print-directory lint test-service ansible-test molecule
 
 .PHONY: check
-check: ## The quick loop, under a minute: lint and the service's tests, no containers
-	@$(MAKE) --no-print-directory lint test-service
+check: lint ## The quick loop, under a minute: lint and the service's tests within one process, no containers
+	@$(ENV); say "Service tests, those that start processes left out"
+	dev/pytest-service -m "not starts_processes" $(IN_PARALLEL) tests/service
 
 .PHONY: lint
 lint: setup ## Format, types, YAML, Ansible's production profile, locks
@@ -46,7 +50,7 @@ lint: setup ## Format, types, YAML, Ansible's production profile, locks
 .PHONY: test-service
 test-service: setup ## The service's tests
 	@$(ENV); say "Service tests"
-	dev/pytest-service tests/service
+	dev/pytest-service $(IN_PARALLEL) tests/service
 
 .PHONY: test-one
 test-one: setup ## One test of the service: make test-one T=tests/service/...::name

@@ -26,3 +26,10 @@ def migrated_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     asyncio.run(make())
     return path
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let tests that start processes run one after the other, whoever shares the work: they look for free ports."""
+    for item in items:
+        if item.get_closest_marker("starts_processes"):
+            item.add_marker(pytest.mark.xdist_group("processes"))

@@ -12,7 +12,10 @@ from aichat_backend.check import Verdict, check_all
 from aichat_backend.config.loading import load_settings
 from fakes.fake_openai import fake_openai
 from fakes.openai_wire import failure
+from fakes.processes import STARTS_PROCESSES
 from fakes.program import free_port
+
+pytestmark = STARTS_PROCESSES
 
 CANARY = "sk-canary-77aa"
 

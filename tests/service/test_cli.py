@@ -11,7 +11,10 @@ from pathlib import Path
 import pytest
 
 from aichat_backend import __version__, cli
+from fakes.processes import STARTS_PROCESSES
 from fakes.program import run
+
+pytestmark = STARTS_PROCESSES
 
 EX_CONFIG = 78
 CANARY = "sk-canary-2b8e"

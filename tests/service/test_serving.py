@@ -9,7 +9,10 @@ from time import monotonic
 
 import pytest
 
+from fakes.processes import STARTS_PROCESSES
 from fakes.program import Service, free_port, run
+
+pytestmark = STARTS_PROCESSES
 
 SLOW = {"AICHAT_MOCK_DELAY_MS": "60"}
 """An answer takes about a second."""

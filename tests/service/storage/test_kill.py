@@ -11,6 +11,9 @@ from sqlalchemy import text
 
 from aichat_backend.storage.conversations import SqlConversationStore
 from aichat_backend.storage.database import Database
+from fakes.processes import STARTS_PROCESSES
+
+pytestmark = STARTS_PROCESSES
 
 CHILD = Path(__file__).with_name("child.py")
 

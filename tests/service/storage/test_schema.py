@@ -16,6 +16,7 @@ from aichat_backend.storage.database import Database
 from aichat_backend.storage.errors import NewerDatabase, UpgradeFailed
 from aichat_backend.storage.schema import HEAD, REVISIONS, migration_settings
 from aichat_backend.storage.tables import metadata
+from fakes.processes import STARTS_PROCESSES
 
 CHILD = Path(__file__).with_name("child.py")
 
@@ -86,6 +87,7 @@ async def test_an_upgrade_that_fails_leaves_the_schema_as_it_was(path: Path) -> 
     await database.close()
 
 
+@STARTS_PROCESSES
 def test_alembic_is_loaded_only_when_there_is_something_to_upgrade(path: Path) -> None:
     def loads_alembic() -> str:
         program = "import asyncio, child, sys; asyncio.run(child.upgrade(sys.argv[1])); print('alembic' in sys.modules)"
@@ -95,6 +97,7 @@ def test_alembic_is_loaded_only_when_there_is_something_to_upgrade(path: Path) -
     assert [loads_alembic(), loads_alembic()] == ["True\n", "False\n"]
 
 
+@STARTS_PROCESSES
 def test_processes_that_start_together_upgrade_once_and_all_succeed(tmp_path: Path) -> None:
     children = [
         subprocess.Popen(
