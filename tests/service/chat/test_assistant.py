@@ -9,9 +9,12 @@ import pytest
 
 from aichat_backend.chat.assistant import Assistant
 from aichat_backend.chat.conversation import MessageStatus, OpenedTurn
+from aichat_backend.chat.parts import Usage
 from aichat_backend.errors import Conflict, NotFound, ProviderError, ProviderFailure, TooManyRequests, Unavailable
 from aichat_backend.storage.conversations import SqlConversationStore
+from aichat_backend.storage.errors import DatabaseUnavailable
 from aichat_backend.streams.reader import LogReader
+from aichat_backend.telemetry.metrics import Metrics
 from fakes.assistants import answering, held
 from fakes.backend import eventually
 from fakes.conversations import texts
@@ -166,6 +169,38 @@ async def test_a_question_that_is_cleared_before_it_is_asked_is_not_asked(
         assert provider.calls == []
         assert [event.data["type"] for event in events_of(run.log.after(0))] == ["done"]
         assert held(assistant) == NOTHING
+
+
+async def test_a_run_ends_also_when_its_numbers_cannot_be_counted(
+    assistant: Assistant, provider: ScriptedProvider
+) -> None:
+    run = await assistant.ask("1", "s", "Why?", {})
+    call = await provider.asked()
+    call.say("So.")
+    call.finish(Usage(input_tokens=-1, output_tokens=-1))
+    await asyncio.wait_for(run.ended(), PATIENCE_SECONDS)
+
+    assert [event.data["type"] for event in events_of(run.log.after(0))] == ["message", "done"]
+    assert held(assistant) == NOTHING
+
+
+async def test_an_answer_that_cannot_be_stored_counts_as_failed(
+    store: SqlConversationStore, provider: ScriptedProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*_: object) -> bool:
+        raise DatabaseUnavailable("the disk is full")
+
+    monkeypatch.setattr(store, "close_turn", fail)
+    metrics = Metrics()
+    async with answering(store, provider, metrics=metrics) as assistant:
+        run = await assistant.ask("1", "s", "Why?", {})
+        call = await provider.asked()
+        call.say("So.")
+        call.finish()
+        await asyncio.wait_for(run.ended(), PATIENCE_SECONDS)
+
+    assert [event.data["type"] for event in events_of(run.log.after(0))] == ["message", "error"]
+    assert metrics.registry.get_sample_value("aichat_runs_total", {"outcome": "failed"}) == 1
 
 
 async def test_draining_lets_answers_end(assistant: Assistant, provider: ScriptedProvider) -> None:

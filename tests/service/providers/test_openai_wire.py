@@ -97,6 +97,13 @@ def test_the_last_usage_counts() -> None:
     assert events[-1] == Finished(FinishReason.STOP, Usage(9, 5))
 
 
+@pytest.mark.parametrize("tokens", [-1, 2**31, 2**70])
+def test_a_number_of_tokens_that_cannot_be_one_is_not_told(tokens: int) -> None:
+    events = decode([text("Hi") + usage(9, tokens) + chunk(finish="stop") + DONE])
+
+    assert events[-1] == Finished(FinishReason.STOP, None)
+
+
 @pytest.mark.parametrize(
     ("stream", "failure"),
     [
@@ -114,6 +121,9 @@ def test_the_last_usage_counts() -> None:
         pytest.param(sse({"error": {"message": "no"}}), ProviderFailure.UNAVAILABLE, id="error object"),
         pytest.param(sse({"error": "no"}), ProviderFailure.UNAVAILABLE, id="error string"),
         pytest.param(sse({"error": {"message": "slow down", "code": 429}}), ProviderFailure.RATE_LIMITED, id="status"),
+        pytest.param(
+            sse({"error": {"message": "no", "code": "9" * 5000}}), ProviderFailure.UNAVAILABLE, id="no status"
+        ),
         pytest.param(
             sse({"error": {"message": "no", "type": "overloaded_error"}}), ProviderFailure.OVERLOADED, id="error type"
         ),

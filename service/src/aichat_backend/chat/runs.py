@@ -110,7 +110,11 @@ class Run:
             except Exception as error:  # noqa: BLE001 - whatever it was, the readers must hear of the end
                 _log.error("answer_not_stored", run_id=self.id, exc_info=error)
                 self._error = _for_readers(error)
-        self._report(status)
+                status = MessageStatus.FAILED
+        try:
+            self._report(status)
+        except Exception as error:  # noqa: BLE001 - a number that cannot be counted must not keep the readers waiting
+            _log.error("run_not_reported", run_id=self.id, exc_info=error)
         self._on_ended(self)
         self.log.close(self._terminal_event())
 

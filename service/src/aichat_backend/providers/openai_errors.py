@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -37,6 +38,7 @@ _BY_CODE: Mapping[str, ProviderFailure] = {
 }
 
 _OVERLOADED_STATUS = 529
+_STATUS_CODE = re.compile(r"[1-5][0-9]{2}")
 
 _BY_STATUS: Mapping[int, ProviderFailure] = {
     HTTPStatus.UNAUTHORIZED: ProviderFailure.AUTH,
@@ -76,7 +78,7 @@ def read_complaint(error: object) -> Complaint:
 def stream_failure(error: object, scrub: Scrubber) -> ProviderError:
     """An error object that came in the middle of a stream that had begun well."""
     complaint = read_complaint(error)
-    status = int(complaint.code) if complaint.code.isdecimal() else None
+    status = int(complaint.code) if _STATUS_CODE.fullmatch(complaint.code) else None
     return ProviderError(_classify(complaint, status), _in_words("in the stream", complaint, scrub))
 
 

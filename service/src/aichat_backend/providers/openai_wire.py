@@ -20,6 +20,8 @@ from aichat_backend.providers.openai_errors import stream_failure
 from aichat_backend.providers.sse import EventTooLong, SseEvent, SseSplitter
 
 _DONE = b"[DONE]"
+_MOST_TOKENS = 2**31 - 1
+"""What every database takes; a server that counts further, or below zero, does not count."""
 _REASONING_MODEL = re.compile(r"o[1-9]\b|gpt-(?:[5-9]|\d\d)(?!.*-chat\b)")
 
 
@@ -162,7 +164,7 @@ class AnswerDecoder:
         if chunk.error:
             raise stream_failure(chunk.error, self._scrub)
         if chunk.usage is not None:
-            self._usage = Usage(chunk.usage.prompt_tokens or 0, chunk.usage.completion_tokens or 0)
+            self._usage = _plausible(chunk.usage)
         for choice in chunk.choices or ():
             if choice.finish_reason:
                 self._finish_reason = choice.finish_reason
@@ -173,6 +175,11 @@ class AnswerDecoder:
                     deltas.append(TextDelta(text))
         if deltas:
             self._said_something = True
+
+
+def _plausible(counted: _Usage) -> Usage | None:
+    tokens = (counted.prompt_tokens or 0, counted.completion_tokens or 0)
+    return Usage(*tokens) if all(0 <= number <= _MOST_TOKENS for number in tokens) else None
 
 
 def _json_or_text(data: bytes) -> object:
