@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Mapping
 
 import pytest
 
 from aichat_backend.chat.assistant import Assistant
 from aichat_backend.chat.conversation import MessageStatus, OpenedTurn
-from aichat_backend.chat.parts import Usage
+from aichat_backend.chat.parts import Usage, text_of
 from aichat_backend.errors import Conflict, NotFound, ProviderError, ProviderFailure, TooManyRequests, Unavailable
+from aichat_backend.providers.base import ModelRequest
 from aichat_backend.storage.conversations import SqlConversationStore
 from aichat_backend.storage.errors import DatabaseUnavailable
 from aichat_backend.streams.reader import LogReader
@@ -201,6 +203,21 @@ async def test_an_answer_that_cannot_be_stored_counts_as_failed(
 
     assert [event.data["type"] for event in events_of(run.log.after(0))] == ["message", "error"]
     assert metrics.registry.get_sample_value("aichat_runs_total", {"outcome": "failed"}) == 1
+
+
+async def test_a_failed_run_does_not_hold_what_the_model_was_asked(
+    assistant: Assistant, provider: ScriptedProvider
+) -> None:
+    question = "a question of this test alone"
+    run = await assistant.ask("1", "s", question, {})
+    (await provider.asked()).fail(ProviderError(ProviderFailure.OVERLOADED, "busy"))
+    await run.ended()
+    provider.calls.clear()
+    gc.collect()
+
+    assert assistant.find("1", run.id) is run
+    asked = [held for held in gc.get_objects() if isinstance(held, ModelRequest)]
+    assert question not in [text_of(request.messages[-1].parts) for request in asked]
 
 
 async def test_draining_lets_answers_end(assistant: Assistant, provider: ScriptedProvider) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime
 from time import monotonic
@@ -137,6 +138,7 @@ class Run:
         else:
             _log.error("run_failed", run_id=self.id, exc_info=failure)
         self._error = _for_readers(failure)
+        _forget_variables(failure)
         return MessageStatus.FAILED
 
     async def _store_answer(self, status: MessageStatus) -> None:
@@ -179,3 +181,11 @@ class Run:
 
 def _for_readers(error: BaseException) -> ChatError:
     return error if isinstance(error, ChatError) else ChatError(_INTERNAL)
+
+
+def _forget_variables(error: BaseException) -> None:
+    """Free what the functions held that the error ended, whole histories among it: with its run it is kept a while."""
+    link: BaseException | None = error
+    while link is not None:
+        traceback.clear_frames(link.__traceback__)
+        link = link.__context__
