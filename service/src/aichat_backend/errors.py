@@ -15,9 +15,13 @@ class ChatError(Exception):
     status: int = 500
     code: str = "internal_error"
 
-    def __init__(self, message: str, *, code: str | None = None, retry_after: int | None = None) -> None:
+    def __init__(
+        self, message: str, *, code: str | None = None, retry_after: int | None = None, detail: str = ""
+    ) -> None:
         super().__init__(message)
         self.message = message
+        self.detail = detail
+        """What is for the log alone: it may quote a provider or the database."""
         self.retry_after = retry_after
         """Seconds after which trying again makes sense; sent as `Retry-After`."""
         if code is not None:
@@ -133,13 +137,12 @@ _ANSWERS: dict[ProviderFailure, tuple[int, str]] = {
 
 
 class ProviderError(ChatError):
-    """A model call failed. `detail` is for the log alone: it may quote the provider."""
+    """A model call failed; `detail` says how."""
 
     def __init__(self, failure: ProviderFailure, detail: str, *, retry_after: int | None = None) -> None:
         status, sentence = _ANSWERS[failure]
-        super().__init__(sentence, code=f"provider_{failure.value}", retry_after=retry_after)
+        super().__init__(sentence, code=f"provider_{failure.value}", retry_after=retry_after, detail=detail)
         self.failure = failure
-        self.detail = detail
         self.status = status
 
     def __str__(self) -> str:

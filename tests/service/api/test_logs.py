@@ -13,6 +13,7 @@ from pydantic import SecretStr
 
 from aichat_backend.config.settings import ProviderName, Settings
 from aichat_backend.errors import ProviderError, ProviderFailure
+from aichat_backend.storage.errors import DatabaseUnavailable
 from aichat_backend.telemetry import logs
 from fakes.backend import Backend, running_backend
 from fakes.fake_openai import fake_openai
@@ -103,3 +104,27 @@ async def test_a_crash_is_logged_with_its_traceback_and_told_without(
     [line] = [line for line in lines(log) if line["event"] == "request_crashed"]
     assert "ZeroDivisionError: crash-canary" in str(line["exception"])
     assert line["request_id"] == answered.json["request_id"]
+
+
+async def test_a_question_refused_while_stopping_is_no_error(logged: Backend, log: io.StringIO) -> None:
+    await logged.service.assistant.drain(0)
+    refused = await logged.user().post("/send", {"message": QUESTION})
+
+    [line] = [line for line in lines(log) if line["event"] == "request_failed"]
+    assert (refused.status, line["level"], line["code"]) == (503, "info", "stopping")
+    assert "exception" not in line
+
+
+async def test_trouble_with_the_database_is_logged_with_its_cause_on_one_line(
+    logged: Backend, log: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise DatabaseUnavailable("disk I/O error")
+
+    monkeypatch.setattr("aichat_backend.storage.conversations.SqlConversationStore.list_sessions", fail)
+
+    await logged.user().get("/sessions")
+
+    [line] = [line for line in lines(log) if line["event"] == "request_failed"]
+    assert (line["level"], line["code"], line["detail"]) == ("warning", "database_unavailable", "disk I/O error")
+    assert "exception" not in line

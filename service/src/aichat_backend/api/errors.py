@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from aichat_backend.api.json import json_response
 from aichat_backend.api.observation import request_id_of
-from aichat_backend.errors import ChatError, ProviderError
+from aichat_backend.errors import ChatError
 
 _log = structlog.get_logger(__name__)
 
@@ -30,10 +30,11 @@ async def errors_middleware(request: web.Request, handler: Handler) -> web.Strea
     try:
         return await handler(request)
     except ChatError as error:
-        if isinstance(error, ProviderError):
+        if error.detail:
             _log.warning("request_failed", code=error.code, detail=error.detail)
         elif error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            _log.error("request_failed", code=error.code, exc_info=error)
+            # We are stopping, or what broke was logged where it broke.
+            _log.info("request_failed", code=error.code)
         answer = _answer(request, error.status, error.message, error.code)
         if error.retry_after is not None:
             answer.headers["Retry-After"] = str(error.retry_after)

@@ -37,7 +37,7 @@ class UpgradeFailed(StorageError):
 
 
 class DatabaseUnavailable(Unavailable):
-    """The database did not do what it was asked. `detail` is for the log alone; the cause is chained."""
+    """The database did not do what it was asked. The cause is chained."""
 
     code = "database_unavailable"
 
@@ -45,8 +45,8 @@ class DatabaseUnavailable(Unavailable):
         super().__init__(
             "The chat history cannot be reached right now. Try again in a little while.",
             retry_after=RETRY_AFTER_SECONDS,
+            detail=detail,
         )
-        self.detail = detail
 
     def __str__(self) -> str:
         return f"{self.message} ({self.detail})"
