@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from aichat_backend import __version__
+from aichat_backend.api import operations
 from aichat_backend.chat.parts import Usage
 from aichat_backend.config.settings import ProviderName, Settings
 from aichat_backend.errors import ProviderError, ProviderFailure
@@ -75,6 +78,28 @@ async def test_without_its_database_the_service_lives_degraded_and_is_not_ready(
     assert (health.status, health.json["status"]) == (200, "degraded")
     assert (ready.status, ready.json["status"], ready.json["checks"]["provider"]) == (503, "not ready", "ok")
     assert b"canary" not in ready.body + health.body
+
+
+async def test_a_database_that_does_not_even_give_up_is_reported_in_time(
+    backend: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = asyncio.Event()
+
+    async def hang(_: Database) -> None:
+        while not answers.is_set():
+            with suppress(asyncio.CancelledError):
+                await answers.wait()
+
+    monkeypatch.setattr(Database, "ping", hang)
+    monkeypatch.setattr(operations, "_CHECK_SECONDS", 0.01)
+
+    try:
+        ready = await backend.user(None).get("/ready")
+    finally:
+        answers.set()
+
+    assert (ready.status, ready.json["checks"]["provider"]) == (503, "ok")
+    assert ready.json["checks"]["database"].startswith("no answer within")
 
 
 async def test_requests_are_counted_by_route_and_not_by_path(backend: Backend) -> None:
