@@ -10,6 +10,7 @@ import structlog
 from aiohttp import web
 
 from aichat_backend import __version__
+from aichat_backend.api.server import SERVER_OPTIONS
 from aichat_backend.app import Service, open_service
 from aichat_backend.chat.assistant import Assistant
 from aichat_backend.config.settings import Settings
@@ -42,10 +43,7 @@ async def serve(settings: Settings) -> None:
         loop.add_signal_handler(number, on_signal)
     async with open_service(settings) as service:
         runner = web.AppRunner(
-            service.app,
-            access_log=None,
-            handler_cancellation=True,
-            shutdown_timeout=_CONNECTIONS_CLOSE_SECONDS,
+            service.app, handler_cancellation=True, shutdown_timeout=_CONNECTIONS_CLOSE_SECONDS, **SERVER_OPTIONS
         )
         await runner.setup()
         try:

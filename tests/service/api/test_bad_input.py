@@ -141,17 +141,13 @@ async def test_a_body_over_the_limit_is_refused_while_it_is_read(backend: Backen
     assert backend.rows() == NOTHING
 
 
-async def test_a_small_body_that_unpacks_to_a_big_one_is_refused(backend: Backend) -> None:
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "zstd", "GZIP, gzip"])
+async def test_a_compressed_body_is_refused_and_not_unpacked(backend: Backend, encoding: str) -> None:
     bomb = gzip.compress(b" " * 50_000_000)
 
-    assert_error(await send(backend, bomb, {**JSON, "Content-Encoding": "gzip"}), 413, "payload_too_large")
-
-
-@pytest.mark.parametrize("encoding", ["gzip", "deflate"])
-async def test_a_body_that_does_not_unpack_is_refused(backend: Backend, encoding: str) -> None:
-    answer = await send(backend, b'{"message": "x"}', {**JSON, "Content-Encoding": encoding})
-
-    assert_error(answer, 400, "invalid_request")
+    for body in (bomb, b'{"message": "x"}'):
+        answer = await send(backend, body, {**JSON, "Content-Encoding": encoding})
+        assert_error(answer, 415, "unsupported_media_type", "Content-Encoding")
     assert backend.rows() == NOTHING
 
 

@@ -18,6 +18,7 @@ from aichat_backend.telemetry import logs
 from fakes.backend import Backend, running_backend
 from fakes.fake_openai import fake_openai
 from fakes.openai_wire import answer, failure
+from fakes.raw_http import exchange
 from fakes.scripted import ScriptedProvider
 
 KEY = "sk-proj-canary-0123456789abcdef"
@@ -127,4 +128,24 @@ async def test_trouble_with_the_database_is_logged_with_its_cause_on_one_line(
 
     [line] = [line for line in lines(log) if line["event"] == "request_failed"]
     assert (line["level"], line["code"], line["detail"]) == ("warning", "database_unavailable", "disk I/O error")
+    assert "exception" not in line
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        f"GET /health HTTP/1.1\r\nHost: x\r\nBad Header: {QUESTION}\r\n\r\n",
+        f"GET /{QUESTION} HTTP/1.1\nHost: x\n\n",
+        f"POST /health HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n{QUESTION}\r\n",
+    ],
+)
+async def test_a_malformed_request_is_one_line_that_quotes_nothing(
+    logged: Backend, log: io.StringIO, request_bytes: str
+) -> None:
+    answer = await exchange(logged, request_bytes.encode())
+
+    assert answer.status == 400
+    [line] = lines(log)
+    assert (line["level"], line["event"]) == ("info", "malformed_request")
+    assert QUESTION not in log.getvalue()
     assert "exception" not in line

@@ -18,6 +18,7 @@ from blockbuster import blockbuster_ctx
 from multidict import CIMultiDict
 
 from aichat_backend import app as wiring
+from aichat_backend.api.server import SERVER_OPTIONS
 from aichat_backend.app import Service, open_service
 from aichat_backend.config.settings import Settings
 from aichat_backend.providers.base import Provider
@@ -133,7 +134,7 @@ async def running_backend(settings: Settings, provider: Provider | None = None) 
         service = await opening.__aenter__()
     try:
         server = TestServer(service.app)
-        await server.start_server(shutdown_timeout=0.1, access_log=None)
+        await server.start_server(shutdown_timeout=0.1, **SERVER_OPTIONS)
         async with TestClient(server) as client:
             with blockbuster_ctx("aichat_backend"):
                 yield Backend(service, client, settings.data_dir / "chat.db")

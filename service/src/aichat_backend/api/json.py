@@ -23,12 +23,14 @@ async def read_json(request: web.Request, model: type[T], *, empty: T | None = N
     """The request's body as `model`; `empty` is what a request without a body means, where that is allowed.
 
     Raises:
-        UnsupportedMediaType: the body is not JSON in UTF-8.
+        UnsupportedMediaType: the body is compressed, or not JSON in UTF-8.
         PayloadTooLarge: the body is over the application's limit.
         InvalidRequest: the body is broken or not valid JSON, or a field has a wrong type.
     """
     if not request.body_exists and empty is not None:
         return empty
+    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+        raise UnsupportedMediaType("The body must be sent as it is, without Content-Encoding.")
     if request.content_type != "application/json" or (request.charset or "utf-8").lower() not in ("utf-8", "utf8"):
         raise UnsupportedMediaType("The body must be sent as Content-Type: application/json, in UTF-8.")
     try:
