@@ -15,7 +15,7 @@ from aichat_backend.config.settings import ProviderName, Settings
 from aichat_backend.errors import ProviderError, ProviderFailure
 from aichat_backend.storage.errors import DatabaseUnavailable
 from aichat_backend.telemetry import logs
-from fakes.backend import Backend, running_backend
+from fakes.backend import Backend, eventually, running_backend
 from fakes.fake_openai import fake_openai
 from fakes.openai_wire import answer, failure
 from fakes.raw_http import exchange
@@ -75,6 +75,16 @@ async def test_each_request_is_one_line_under_its_id(logged: Backend, log: io.St
     [line] = [line for line in lines(log) if line["event"] == "request"]
     assert (line["method"], line["route"], line["status"]) == ("GET", "/v1/chat/sessions/{session_id}", 404)
     assert line["request_id"] == "abc"
+
+
+async def test_a_reader_who_leaves_is_one_line_too(logged: Backend, log: io.StringIO) -> None:
+    asked = await logged.user().ask()
+    response = await logged.user().open("GET", f"/stream/{asked['stream_id']}")
+    response.close()
+    await eventually(lambda: "{stream_id}" in log.getvalue())
+
+    [line] = [line for line in lines(log) if line.get("route") == "/v1/chat/stream/{stream_id}"]
+    assert (line["level"], line["event"], line["status"]) == ("info", "request", 499)
 
 
 async def test_a_run_is_logged_under_the_request_that_asked(

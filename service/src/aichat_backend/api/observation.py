@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import secrets
 from time import monotonic
@@ -14,6 +15,8 @@ from structlog.contextvars import bound_contextvars
 from aichat_backend.telemetry.metrics import Metrics
 
 REQUEST_ID_HEADER = "X-Request-ID"
+_CLIENT_LEFT = 499
+"""As nginx counts them: who asked did not wait for the end."""
 
 _GIVEN_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _request_id_key = web.RequestKey("request_id", str)
@@ -35,20 +38,27 @@ def observation_middleware(metrics: Metrics) -> Middleware:
         request[_request_id_key] = request_id
         started = monotonic()
         with bound_contextvars(request_id=request_id):
-            response = await handler(request)
+            try:
+                response = await handler(request)
+            except asyncio.CancelledError:
+                _record(request, _CLIENT_LEFT, monotonic() - started)
+                raise
             if not response.prepared:
                 response.headers[REQUEST_ID_HEADER] = request_id
-            _record(request, response, monotonic() - started)
+            seconds = monotonic() - started
+            _record(request, response.status, seconds)
+            if response.content_type != "text/event-stream":
+                metrics.latency.labels(_route(request)).observe(seconds)
         return response
 
-    def _record(request: web.Request, response: web.StreamResponse, seconds: float) -> None:
-        resource = request.match_info.route.resource
-        route = resource.canonical if resource is not None else "unknown"
-        metrics.requests.labels(request.method, route, response.status).inc()
-        if response.content_type != "text/event-stream":
-            metrics.latency.labels(route).observe(seconds)
-        _log.info(
-            "request", method=request.method, route=route, status=response.status, milliseconds=round(seconds * 1000, 1)
-        )
+    def _record(request: web.Request, status: int, seconds: float) -> None:
+        route = _route(request)
+        metrics.requests.labels(request.method, route, status).inc()
+        _log.info("request", method=request.method, route=route, status=status, milliseconds=round(seconds * 1000, 1))
 
     return observe
+
+
+def _route(request: web.Request) -> str:
+    resource = request.match_info.route.resource
+    return resource.canonical if resource is not None else "unknown"
