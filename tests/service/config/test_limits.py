@@ -136,6 +136,11 @@ def test_a_wrong_proxy_secret_is_told_beside_the_bind_that_needs_it() -> None:
     assert CANARY not in str(told)
 
 
+def test_a_data_folder_that_the_database_s_url_cannot_name_is_refused() -> None:
+    (problem,) = problems({"AICHAT_DATA_DIR": "/srv/what?"})
+    assert problem.startswith("AICHAT_DATA_DIR: '/srv/what?' must not contain a question mark")
+
+
 def test_settings_cannot_be_changed_and_do_not_show_secrets() -> None:
     settings = load_settings({"AICHAT_API_KEY": CANARY, "AICHAT_PROXY_SECRET": CANARY}, None).settings
     assert CANARY not in repr(settings)

@@ -139,6 +139,13 @@ class Settings(BaseModel):
             )
         return host
 
+    @field_validator("data_dir")
+    @classmethod
+    def _fits_into_url(cls, data_dir: Path) -> Path:
+        if "?" in str(data_dir):
+            raise ValueError("must not contain a question mark: the URL of the database in it could not be written")
+        return data_dir
+
     @property
     def effective_database_url(self) -> str:
         """The database's URL, with the default filled in."""
