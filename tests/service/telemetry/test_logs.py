@@ -153,3 +153,13 @@ def test_warnings_from_before_the_log_are_told(lines: Lines) -> None:
         ("setting_warning", "AICHAT_X has no effect"),
         ("setting_warning", "a key file is readable"),
     ]
+
+
+@pytest.mark.parametrize("placeholder", ["o", "key", ""])
+def test_a_placeholder_for_a_key_does_not_punch_holes_into_words(stream: io.StringIO, placeholder: str) -> None:
+    configure("info", secrets=[placeholder], stream=stream)
+
+    structlog.get_logger("test").info("monkey_business")
+
+    line = json.loads(stream.getvalue())
+    assert (line["level"], line["event"]) == ("info", "monkey_business")

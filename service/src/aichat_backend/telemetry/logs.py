@@ -12,6 +12,9 @@ import structlog
 
 REDACTED = "[redacted]"
 
+_SHORTEST_SECRET = 4
+"""A shorter one is a placeholder; taking it out would only punch holes into words."""
+
 
 def configure(level: str, secrets: Iterable[str] = (), stream: TextIO | None = None) -> None:
     """Send all log events, those of libraries too, to `stream` (standard output).
@@ -72,7 +75,7 @@ class _Redactor:
 
     def __init__(self, secrets: Iterable[str]) -> None:
         # Longest first: one may begin like another.
-        forms = {form for secret in secrets if secret for form in (secret, *_escaped(secret))}
+        forms = {form for secret in secrets if len(secret) >= _SHORTEST_SECRET for form in (secret, *_escaped(secret))}
         self._secrets = sorted(forms, key=len, reverse=True)
 
     def __call__(self, _logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
