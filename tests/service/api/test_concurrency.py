@@ -11,6 +11,7 @@ import pytest
 from aichat_backend.config.settings import Settings
 from aichat_backend.storage.database import Database
 from aichat_backend.storage.errors import DatabaseUnavailable
+from fakes.assistants import runs_of
 from fakes.backend import Backend, eventually, running_backend
 from fakes.contract import assert_error
 from fakes.raw_http import connected
@@ -112,7 +113,7 @@ async def test_a_client_who_leaves_while_the_question_is_stored_leaves_all_or_no
 
     await scripted.service.assistant.drain(0)
 
-    assert scripted.rows()["messages"] == scripted.rows()["sessions"] == len(scripted.service.assistant._runs)
+    assert scripted.rows()["messages"] == scripted.rows()["sessions"] == len(runs_of(scripted.service.assistant))
 
 
 async def test_a_question_that_cannot_be_stored_holds_nothing(

@@ -9,6 +9,7 @@ import pytest
 from aichat_backend import app as wiring
 from aichat_backend.api.sse import EventStreams
 from aichat_backend.chat.assistant import Assistant
+from aichat_backend.chat.finished_runs import FinishedRuns
 from aichat_backend.config.settings import Settings
 from aichat_backend.errors import ProviderError, ProviderFailure
 from fakes.backend import Backend, Caller, eventually, running_backend
@@ -224,7 +225,7 @@ async def test_silence_is_filled_with_heartbeats(
 
 
 async def test_a_finished_stream_expires(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wiring, "Assistant", partial(Assistant, finished_runs_kept=0.05))
+    monkeypatch.setattr(wiring, "Assistant", partial(Assistant, finished_runs=FinishedRuns(seconds=0.05)))
     async with running_backend(settings) as backend:
         user = backend.user()
         accepted = await user.ask()

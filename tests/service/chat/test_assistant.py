@@ -10,6 +10,7 @@ import pytest
 
 from aichat_backend.chat.assistant import Assistant
 from aichat_backend.chat.conversation import MessageStatus, OpenedTurn
+from aichat_backend.chat.finished_runs import FinishedRuns
 from aichat_backend.chat.parts import Usage, text_of
 from aichat_backend.errors import Conflict, NotFound, ProviderError, ProviderFailure, TooManyRequests, Unavailable
 from aichat_backend.providers.base import ModelRequest
@@ -17,7 +18,7 @@ from aichat_backend.storage.conversations import SqlConversationStore
 from aichat_backend.storage.errors import DatabaseUnavailable
 from aichat_backend.streams.reader import LogReader
 from aichat_backend.telemetry.metrics import Metrics
-from fakes.assistants import answering, held
+from fakes.assistants import answering, held, runs_of
 from fakes.backend import eventually
 from fakes.conversations import texts
 from fakes.reading import events_of
@@ -96,11 +97,11 @@ async def test_another_user_s_run_is_not_found(assistant: Assistant) -> None:
 async def test_a_finished_run_is_forgotten_after_its_time(
     store: SqlConversationStore, provider: ScriptedProvider
 ) -> None:
-    async with answering(store, provider, finished_runs_kept=0) as assistant:
+    async with answering(store, provider, finished_runs=FinishedRuns(seconds=0)) as assistant:
         run = await assistant.ask("1", None, "Why?", {})
         (await provider.asked()).finish()
         await run.ended()
-        await eventually(lambda: run.id not in assistant._runs)
+        await eventually(lambda: run.id not in runs_of(assistant))
 
         with pytest.raises(NotFound):
             assistant.find("1", run.id)

@@ -18,7 +18,7 @@ from aichat_backend.chat.runs import Run
 from aichat_backend.errors import Conflict, NotFound, ProviderError, ProviderFailure, TooManyRequests
 from aichat_backend.storage.conversations import SqlConversationStore
 from aichat_backend.telemetry.metrics import Metrics
-from fakes.assistants import answering, held, open_store
+from fakes.assistants import answering, held, open_store, runs_of
 from fakes.reading import events_of
 from fakes.scripted import ScriptedProvider
 
@@ -60,7 +60,7 @@ class World:
                 await self._remove(what, user_id, session_id)
             case _ if self.provider.calls:
                 self._answer(what, number)
-        self.runs.update(self.assistant._runs)
+        self.runs.update(runs_of(self.assistant))
         self.check()
 
     async def _ask(self, user_id: str, session_id: str | None) -> None:
@@ -106,7 +106,7 @@ async def live_through(steps: list[tuple[str, str, str | None, int]], database: 
             world = World(assistant, store, provider)
             for step in steps:
                 await world.happen(*step)
-        world.runs.update(assistant._runs)
+        world.runs.update(runs_of(assistant))
 
         assert held(assistant) == (set(), {})
         assert metrics.registry.get_sample_value("aichat_runs_active") == 0

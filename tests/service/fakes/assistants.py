@@ -10,6 +10,7 @@ from typing import Any
 from aichat_backend.chat.assistant import Assistant
 from aichat_backend.chat.conversation import ConversationStore
 from aichat_backend.chat.history import ModelOptions
+from aichat_backend.chat.runs import Run
 from aichat_backend.providers.base import Provider
 from aichat_backend.storage.conversations import SqlConversationStore
 from aichat_backend.storage.database import Database
@@ -37,3 +38,8 @@ async def answering(store: ConversationStore, provider: Provider, **changes: Any
 def held(assistant: Assistant) -> tuple[set[tuple[str, str]], dict[str, int]]:
     """The sessions that are busy, and how many answers each user has under way, as the assistant counts them."""
     return set(assistant._busy), dict(assistant._under_way)
+
+
+def runs_of(assistant: Assistant) -> dict[str, Run]:
+    """Every run that can be found, under way or finished, by its id."""
+    return assistant._runs | assistant._finished._runs

@@ -9,14 +9,12 @@ from contextlib import suppress
 from datetime import UTC, datetime
 
 from aichat_backend.chat.conversation import ConversationStore, MessageStatus
+from aichat_backend.chat.finished_runs import FinishedRuns
 from aichat_backend.chat.history import ModelOptions
 from aichat_backend.chat.runs import Run
 from aichat_backend.errors import Conflict, NotFound, ProviderError, ProviderFailure, TooManyRequests, Unavailable
 from aichat_backend.providers.base import Provider
 from aichat_backend.telemetry.metrics import Metrics
-
-FINISHED_RUNS_KEPT = 900.0
-"""Seconds for which a finished run's events can still be read."""
 
 
 class Assistant:
@@ -30,15 +28,15 @@ class Assistant:
         store: ConversationStore,
         metrics: Metrics,
         max_runs_per_user: int,
-        finished_runs_kept: float = FINISHED_RUNS_KEPT,
+        finished_runs: FinishedRuns | None = None,
     ) -> None:
         self._provider = provider
         self._options = options
         self._store = store
         self._metrics = metrics
         self._max_runs_per_user = max_runs_per_user
-        self._finished_runs_kept = finished_runs_kept
         self._runs: dict[str, Run] = {}
+        self._finished = finished_runs or FinishedRuns()
         self._busy: set[tuple[str, str]] = set()
         self._under_way: Counter[str] = Counter()
         self._openings: set[asyncio.Task[Run]] = set()
@@ -68,7 +66,7 @@ class Assistant:
         Raises:
             NotFound: unknown, expired, or another user's.
         """
-        run = self._runs.get(run_id)
+        run = self._runs.get(run_id) or self._finished.get(run_id)
         if run is None or run.user_id != user_id:
             raise NotFound("Stream not found")
         return run
@@ -76,7 +74,7 @@ class Assistant:
     async def stop_session(self, user_id: str, session_id: str) -> None:
         """Stop the answer under way in a session, if there is one, and wait until it has ended."""
         for run in list(self._runs.values()):
-            if (run.user_id, run.session_id) == (user_id, session_id) and not run.finished:
+            if (run.user_id, run.session_id) == (user_id, session_id):
                 run.stop(MessageStatus.STOPPED)
                 await run.ended()
 
@@ -85,7 +83,7 @@ class Assistant:
         self._draining = True
         if self._openings:
             await asyncio.wait(self._openings)
-        under_way = [run for run in self._runs.values() if not run.finished]
+        under_way = list(self._runs.values())
         with suppress(TimeoutError):
             async with asyncio.timeout(grace):
                 for run in under_way:
@@ -145,4 +143,5 @@ class Assistant:
     def _ended(self, run: Run) -> None:
         self._release(run.user_id, run.session_id)
         self._metrics.runs_active.dec()
-        asyncio.get_running_loop().call_later(self._finished_runs_kept, self._runs.pop, run.id)
+        del self._runs[run.id]
+        self._finished.keep(run)

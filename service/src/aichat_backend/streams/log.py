@@ -12,6 +12,8 @@ class EventLog:
 
     def __init__(self) -> None:
         self._frames: list[bytes] = []
+        self.size = 0
+        """Bytes of all events."""
         self._closed = False
         self._waiting: set[asyncio.Future[None]] = set()
 
@@ -28,7 +30,9 @@ class EventLog:
         """Add an event and wake those who wait for it."""
         if self._closed:
             raise RuntimeError("an event after the terminal one")
-        self._frames.append(encode_event(len(self._frames) + 1, message))
+        frame = encode_event(len(self._frames) + 1, message)
+        self._frames.append(frame)
+        self.size += len(frame)
         self._wake()
 
     def close(self, terminal: StreamMessage) -> None:

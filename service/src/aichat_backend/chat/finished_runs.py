@@ -1,0 +1,43 @@
+"""Runs that have ended and can still be read: by those who come back late, and by the slow."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+
+from aichat_backend.chat.runs import Run
+
+KEPT_SECONDS = 900.0
+KEPT_BYTES_PER_USER = 16 * 1024 * 1024
+"""Of events. A long answer has one megabyte of them, so this bounds memory without being met in a conversation."""
+
+
+class FinishedRuns:
+    """Keeps each run for a time, unless its user's newer ones need the room; the newest stays in any case."""
+
+    def __init__(self, *, seconds: float = KEPT_SECONDS, bytes_per_user: int = KEPT_BYTES_PER_USER) -> None:
+        self._seconds = seconds
+        self._bytes_per_user = bytes_per_user
+        self._runs: dict[str, Run] = {}
+        self._by_age: dict[str, deque[Run]] = {}
+
+    def keep(self, run: Run) -> None:
+        """Keep a run that has ended, and let go of what no longer fits."""
+        runs = self._by_age.setdefault(run.user_id, deque())
+        runs.append(run)
+        self._runs[run.id] = run
+        asyncio.get_running_loop().call_later(self._seconds, self._let_go, run)
+        while len(runs) > 1 and sum(kept.log.size for kept in runs) > self._bytes_per_user:
+            self._let_go(runs[0])
+
+    def get(self, run_id: str) -> Run | None:
+        """The run of that id, if it is still kept."""
+        return self._runs.get(run_id)
+
+    def _let_go(self, run: Run) -> None:
+        if self._runs.pop(run.id, None) is None:
+            return
+        runs = self._by_age[run.user_id]
+        runs.remove(run)
+        if not runs:
+            del self._by_age[run.user_id]
