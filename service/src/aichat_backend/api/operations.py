@@ -85,7 +85,8 @@ async def _verdict(check: Check) -> str | None:
     asking = asyncio.ensure_future(check())
     try:
         # Not `asyncio.timeout`, which waits for what it cancels: a statement on a disk that hangs does not give up.
-        answered, _ = await asyncio.wait({asking}, timeout=_CHECK_SECONDS)
+        await asyncio.wait({asking}, timeout=_CHECK_SECONDS)
+        answered = asking.done()
     finally:
         asking.cancel()
     if not answered:

@@ -117,7 +117,8 @@ class Settings(BaseModel):
         None, description="The database; unset: the SQLite file chat.db in `data_dir`."
     )
     mcp_servers_file: Path = Field(
-        Path("/srv/aichat-backend/mcp-servers.json"), description="The tool servers the assistant may use."
+        Path("/srv/aichat-backend/mcp-servers.json"),
+        description="The tool servers for the assistant; not read by this version.",
     )
 
     max_message_bytes: int = Field(
