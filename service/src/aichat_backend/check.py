@@ -56,7 +56,7 @@ async def _check_database(settings: Settings) -> Verdict:
     url = settings.effective_database_url
     missing = _missing_file(url)
     if missing is not None:
-        return _check_folder(missing.parent, variable("database_url" if settings.database_url else "data_dir"))
+        return _check_folder(missing.parent, variable(settings.database_setting))
     try:
         database = await Database.open(url)
     except StorageError as error:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from aichat_backend import __version__
 from aichat_backend.config.loading import DEFAULT_FILE, LoadedSettings, load_settings
-from aichat_backend.config.problems import ConfigurationError
+from aichat_backend.config.problems import ConfigurationError, variable
 from aichat_backend.config.supervisord import DEFAULT_INI, read_environment
 
 PROGRAM = "aichat-backend"
@@ -100,7 +100,10 @@ def _serve(options: argparse.Namespace) -> int:
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(serve(loaded.settings))
-    except (StorageError, CannotListen) as error:
+    except StorageError as error:
+        _complain(f"{variable(loaded.settings.database_setting)}: {error}")
+        return EX_FAILURE
+    except CannotListen as error:
         _complain(str(error))
         return EX_FAILURE
     return 0

@@ -153,6 +153,11 @@ class Settings(BaseModel):
         return self.database_url or f"sqlite:///{self.data_dir / 'chat.db'}"
 
     @property
+    def database_setting(self) -> str:
+        """The name of the setting that decides where the database is."""
+        return "database_url" if self.database_url else "data_dir"
+
+    @property
     def secrets(self) -> tuple[str, ...]:
         """The texts that must never be shown."""
         held: list[str] = []
