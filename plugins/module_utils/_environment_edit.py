@@ -57,7 +57,10 @@ def split_assignments(given: Mapping[str, object]) -> tuple[dict[str, str], list
         elif isinstance(value, (str, int, float)):
             assign[key] = str(value)
         else:
-            raise IniError(f"The value of {key} is a {type(value).__name__}: give text, a number or a boolean.")
+            kind = (
+                "mapping" if isinstance(value, Mapping) else "list" if isinstance(value, list) else type(value).__name__
+            )
+            raise IniError(f"The value of {key} is a {kind}: give text, a number or a boolean.")
     return assign, remove
 
 

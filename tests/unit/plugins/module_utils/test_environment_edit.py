@@ -158,6 +158,11 @@ def test_empty_values_remove_and_the_rest_becomes_text() -> None:
     assert split_assignments(given) == ({"C": "0", "D": "true", "E": "0.5"}, ["A", "B"])
 
 
-def test_a_list_is_no_value() -> None:
-    with pytest.raises(IniError, match="value of A is a list"):
-        split_assignments({"A": ["x"]})
+class TemplatedList(list[str]):
+    """Ansible hands over lists and dictionaries as classes of its own."""
+
+
+@pytest.mark.parametrize(("value", "kind"), [(TemplatedList("x"), "list"), ({"x": "y"}, "mapping"), (b"x", "bytes")])
+def test_what_is_no_text_is_named_as_operators_know_it(value: object, kind: str) -> None:
+    with pytest.raises(IniError, match=f"value of A is a {kind}:"):
+        split_assignments({"A": value})
