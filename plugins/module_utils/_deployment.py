@@ -85,6 +85,7 @@ class Deployment:
         )
 
     def _new_release(self, base: str) -> Release:
+        _installers.check_room(self.store.root)
         installer = self._installer()
         interpreter = _interpreters.choose(
             self.python, installer.uv is None, self.run, _interpreters.distribution_family()
@@ -115,7 +116,6 @@ class Deployment:
 
     def _install(self, release: Release, archive: str, identity: Identity | None) -> None:
         path = self.store.path(release.name)
-        _installers.check_room(self.store.root)
         self.store.remove(release.name)
         remove_tree(self.store.work)
         try:

@@ -195,6 +195,9 @@ class Launcher:
 
     def __init__(self, path: str, store: ReleaseStore) -> None:
         self.path = path
+        folder = os.path.dirname(path)
+        if not os.path.isdir(folder):
+            raise FileProblem(f"The launcher's folder {folder} does not exist: make it, or choose another launcher.")
         # A link here, say to a hand-made build, is replaced like any other program: renaming never follows it.
         self.is_link = os.path.islink(path)
         self.found = None if self.is_link else read_regular(path)

@@ -69,7 +69,7 @@ def host(tmp_path: Path, run_module: Run, monkeypatch: pytest.MonkeyPatch) -> Ho
 
     for module in (_installers, _deployment._installers):
         monkeypatch.setattr(module, "build", build)
-        monkeypatch.setattr(module, "check_room", lambda path: None)
+        monkeypatch.setattr(module, "ROOM_NEEDED", 0)
     monkeypatch.setattr(_interpreters, "choose", choose)
     monkeypatch.setattr(os, "environ", dict(os.environ))
     return Host(tmp_path, run_module)
@@ -190,6 +190,22 @@ def test_a_link_as_launcher_is_replaced_and_not_followed(host: Host) -> None:
     assert host.deploy("1.0")["changed"] is True
     assert not host.launcher.is_symlink()
     assert target.read_text() == "mine"
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_a_launcher_without_a_folder_is_refused_before_anything_is_installed(host: Host, check: bool) -> None:
+    answer = host.deploy("1.0.0", check=check, launcher=str(host.folder / "nowhere" / "aichat-backend"))
+    assert "nowhere does not exist" in answer["msg"]
+    assert not (host.root / "current").exists()
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_a_disk_without_room_is_told_by_check_mode_too(
+    host: Host, monkeypatch: pytest.MonkeyPatch, check: bool
+) -> None:
+    monkeypatch.setattr(_deployment._installers, "ROOM_NEEDED", 1 << 80)
+    assert "make room" in host.deploy("1.0", check=check)["msg"]
+    assert not (host.root / "current").exists()
 
 
 def test_absent_removes_what_is_ours(host: Host) -> None:
