@@ -10,6 +10,7 @@ ENV := . dev/env.sh
 export DEMO_HTTP_PORT DEMO_HTTPS_PORT
 S ?= default
 T ?=
+P ?=
 Q ?= What changed since yesterday?
 
 # Tests that start processes stay together on one of the workers.
@@ -50,6 +51,14 @@ lint: setup ## Format, types, YAML, Ansible's production profile, locks
 .PHONY: test-service
 test-service: setup ## The service's tests
 	@$(ENV); say "Service tests"
+	dev/pytest-service $(IN_PARALLEL) tests/service
+
+.PHONY: test-python
+test-python: setup ## The service's tests on another Python: make test-python P=python3.13
+	@$(ENV); [ -n "$(P)" ] || die "which Python?" "usage: make test-python P=python3.13"
+	say "Service tests on $(P)"
+	export SERVICE_ENVIRONMENT=$$CACHE/service-$(notdir $(P))
+	UV_PROJECT_ENVIRONMENT=$$SERVICE_ENVIRONMENT "$$(dev/bootstrap uv)" sync --frozen --quiet --project service --python "$(P)"
 	dev/pytest-service $(IN_PARALLEL) tests/service
 
 .PHONY: test-one
