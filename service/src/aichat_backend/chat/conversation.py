@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
@@ -12,6 +13,11 @@ from msgspec import Struct
 from aichat_backend.chat.parts import Part, Role, Usage, text_of
 
 T = TypeVar("T")
+
+
+def random_id() -> str:
+    """128 random bits, fit for a URL: the id of a session, a message or a run."""
+    return secrets.token_urlsafe(16)
 
 
 class MessageStatus(StrEnum):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -11,7 +10,7 @@ from time import monotonic
 
 import structlog
 
-from aichat_backend.chat.conversation import ConversationStore, Message, MessageStatus, OpenedTurn
+from aichat_backend.chat.conversation import ConversationStore, Message, MessageStatus, OpenedTurn, random_id
 from aichat_backend.chat.history import ModelOptions, build_request
 from aichat_backend.chat.parts import Role
 from aichat_backend.chat.turn import Draft, take_turn
@@ -41,7 +40,7 @@ class Run:
         on_ended: Callable[[Run], None],
     ) -> None:
         """`on_ended` is called once, when all is stored and before the readers hear of the end."""
-        self.id = secrets.token_urlsafe(16)
+        self.id = random_id()
         self.turn = turn
         self.log = EventLog()
         self._provider = provider
@@ -143,7 +142,7 @@ class Run:
 
     async def _store_answer(self, status: MessageStatus) -> None:
         answer = Message(
-            id=secrets.token_urlsafe(16),
+            id=random_id(),
             role=Role.ASSISTANT,
             parts=self._draft.parts(),
             status=status,

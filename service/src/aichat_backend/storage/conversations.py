@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Row, insert
 
-from aichat_backend.chat.conversation import Message, MessageStatus, OpenedTurn, Page, Session
+from aichat_backend.chat.conversation import Message, MessageStatus, OpenedTurn, Page, Session, random_id
 from aichat_backend.chat.parts import Role, TextPart
 from aichat_backend.errors import InvalidRequest, NotFound
 from aichat_backend.storage import queries
@@ -18,11 +17,6 @@ from aichat_backend.storage.rows import message_of, message_row, session_of, wit
 from aichat_backend.storage.tables import messages
 from aichat_backend.storage.text import is_plain, require_well_formed, storable_title
 from aichat_backend.storage.transactions import Transaction
-
-
-def random_id() -> str:
-    """128 random bits, fit for a URL."""
-    return secrets.token_urlsafe(16)
 
 
 def utc_now() -> datetime:
