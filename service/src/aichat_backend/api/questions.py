@@ -93,10 +93,11 @@ class QuestionResource:
     def _check_message(self, message: str, context: Mapping[str, str]) -> None:
         if not message.strip():
             raise InvalidRequest("message: must not be empty")
-        size = sum(len(text.encode()) for text in (message, *context, *context.values()))
+        texts = (message, *context, *context.values())
+        size = sum(len(text.encode()) for text in texts)
         if size > self._max_message_bytes:
             raise PayloadTooLarge(f"message: must have at most {self._max_message_bytes} bytes, has {size}")
-        if any("\0" in text for text in (message, *context, *context.values())):
+        if any("\0" in text for text in texts):
             raise InvalidRequest("message: must not contain NUL characters")
 
 
