@@ -13,7 +13,7 @@ import aichat_backend
 
 PACKAGE = Path(aichat_backend.__file__).parent
 ANYWHERE = ("__init__", "errors")
-STORED = ("approvals", "conversation", "files", "parts", "tools", "turns", "usage")
+STORED = ("approvals", "conversation", "files", "parts", "text", "tools", "turns", "usage")
 START_UP = ("app", "check", "cli", "serving", "__main__")
 
 ALLOWED: dict[str, tuple[str, ...]] = {

@@ -27,6 +27,7 @@ from fakes.backend import eventually
 from fakes.conversations import approval_of_calls, texts
 from fakes.reading import events_of
 from fakes.scripted import PATIENCE_SECONDS, ScriptedProvider
+from fakes.toolbox import FakeToolbox, tool
 
 NOTHING: tuple[set[tuple[str, str]], dict[str, int]] = (set(), {})
 
@@ -98,6 +99,21 @@ async def test_a_decision_that_names_no_session_holds_the_approval_s(
 
     with pytest.raises(Conflict, match="being generated"):
         await assistant.decide("1", None, Decision(waiting.id, approved=False))
+
+
+async def test_a_call_with_broken_characters_can_be_approved(stores: Stores, provider: ScriptedProvider) -> None:
+    toolbox = FakeToolbox([tool("query")])
+    async with answering(stores, provider, toolbox=toolbox) as assistant:
+        run = await assistant.ask("1", "s", "Why?", {})
+        call = await provider.asked()
+        call.use("a", "query", '{"q": "half a \ud83d tortoise"}')
+        call.finish()
+        waiting = await run.answer()
+
+        await assistant.decide("1", "s", Decision(waiting.id, approved=True))
+        await provider.asked()
+
+    assert toolbox.calls == [("query", {"q": "half a \N{REPLACEMENT CHARACTER} tortoise"}, "1")]
 
 
 async def test_another_user_s_run_is_not_found(assistant: Assistant) -> None:

@@ -23,8 +23,9 @@ from aichat_backend.chat.parts import (
     ToolCallPart,
     ToolResultPart,
 )
+from aichat_backend.chat.text import is_well_formed
 from aichat_backend.storage.encoding import decode_parts, encode, with_repaired_text
-from aichat_backend.storage.text import is_plain, is_well_formed
+from aichat_backend.storage.text import is_plain
 from fakes.conversations import answer, ask
 from fakes.stores import Store
 

@@ -17,6 +17,7 @@ from aichat_backend.chat.files import FileStore, ReadOnce
 from aichat_backend.chat.history import ModelOptions, build_request
 from aichat_backend.chat.parts import ToolCallPart
 from aichat_backend.chat.policy import current_turn, is_tainted, policy_for
+from aichat_backend.chat.text import repaired
 from aichat_backend.chat.tool_events import tool_calls
 from aichat_backend.chat.tools import Tool, Toolbox, ToolPolicy
 from aichat_backend.chat.transcript import NOT_APPROVED
@@ -129,7 +130,7 @@ class Turn:
                 if isinstance(event, TextDelta | ReasoningDelta):
                     self._say(event)
                 elif isinstance(event, ToolCall):
-                    calls.append(call := ToolCallPart(event.id, event.name, event.arguments, event.state))
+                    calls.append(call := _as_it_is_stored(event))
                     self._draft.append(call)
                 else:
                     self._draft.count(event)
@@ -211,6 +212,11 @@ class Turn:
 
 
 _TYPES = {TextDelta: StreamMessageType.MESSAGE, ReasoningDelta: StreamMessageType.REASONING}
+
+
+def _as_it_is_stored(call: ToolCall) -> ToolCallPart:
+    """An approval is bound to the arguments, which must then be the same when they are read again."""
+    return ToolCallPart(repaired(call.id), repaired(call.name), repaired(call.arguments), call.state)
 
 
 def _rounds_so_far(opened: OpenedTurn) -> int:

@@ -12,7 +12,7 @@ from msgspec import Struct
 from aichat_backend.chat.approvals import BoundCall
 from aichat_backend.chat.conversation import Message
 from aichat_backend.chat.parts import Part, ProviderState
-from aichat_backend.storage.text import repaired
+from aichat_backend.chat.text import repaired
 
 T = TypeVar("T")
 

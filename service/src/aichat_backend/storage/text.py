@@ -10,18 +10,10 @@ from __future__ import annotations
 
 import unicodedata
 
+from aichat_backend.chat.text import is_well_formed, repaired
 from aichat_backend.errors import InvalidRequest
 
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
-
-
-def is_well_formed(text: str) -> bool:
-    """Whether the text can be written as UTF-8."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def is_plain(text: str) -> bool:
@@ -37,13 +29,6 @@ def require_well_formed(*texts: str) -> None:
     """
     if not all(map(is_well_formed, texts)):
         raise InvalidRequest("The text contains characters that are not valid Unicode.")
-
-
-def repaired(text: str) -> str:
-    """The text with surrogate pairs joined and lone surrogates replaced."""
-    if is_well_formed(text):
-        return text
-    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def storable(text: str) -> str:
