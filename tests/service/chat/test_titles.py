@@ -12,6 +12,7 @@ from aichat_backend.chat.assistant import Assistant
 from aichat_backend.chat.parts import Usage, text_of
 from aichat_backend.chat.titles import UNTITLED, dated_title, is_own_title
 from aichat_backend.errors import ProviderError, ProviderFailure
+from aichat_backend.providers.mock import MockProvider
 from fakes.assistants import answering
 from fakes.backend import eventually
 from fakes.scripted import Call, ScriptedProvider
@@ -42,6 +43,15 @@ async def title(stores: Stores, session_id: str = "s") -> str:
 
 async def until_named(assistant: Assistant) -> None:
     await eventually(lambda: not assistant._naming)
+
+
+async def test_the_mock_provider_names_a_session_by_the_first_words_of_its_question(stores: Stores) -> None:
+    async with answering(stores, MockProvider(delay=0), titles=True) as assistant:
+        run = await assistant.ask("1", "s", "Why is db1 slow today?\nuse nothing", {})
+        await run.ended()
+        await until_named(assistant)
+
+    assert await title(stores) == "Why is db1 slow today? use"
 
 
 async def test_the_model_names_a_session_from_its_first_exchange(

@@ -19,6 +19,10 @@ _ORDER = re.compile(r"use\s+([\w-]+)\s*(\{.*)?")
 _NEXT_ROUND = "then"
 _LONGEST_QUOTE = 500
 """Characters of a result: told word by word, a long one would never end."""
+_NAMING = "You name conversations."
+"""How a request for a title begins, which is not part of any conversation."""
+_EXCHANGE = re.compile(r"User: (.*?)(?:\n\nAssistant: .*)?", re.DOTALL)
+_WORDS_OF_A_TITLE = 6
 
 
 class Order(Struct, frozen=True):
@@ -68,7 +72,9 @@ def orders(reading: Reading, request: ModelRequest) -> Sequence[Order]:
 
 
 def answer(reading: Reading, request: ModelRequest) -> str:
-    """What is said when nothing is left to be called."""
+    """What is said when nothing is left to be called: a title, where one is asked for."""
+    if (request.system or "").startswith(_NAMING) and (exchange := _EXCHANGE.fullmatch(reading.question)):
+        return " ".join(exchange[1].split()[:_WORDS_OF_A_TITLE])
     return "\n".join((*_beginning(reading), *_about_files(reading), *_about_tools(reading, request)))
 
 
