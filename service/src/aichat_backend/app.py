@@ -32,7 +32,7 @@ from aichat_backend.api.usage import UsageResource
 from aichat_backend.attachments.extraction import TextExtractor
 from aichat_backend.attachments.intake import Intake, native_types
 from aichat_backend.attachments.limits import UploadLimits
-from aichat_backend.attachments.quota import UploadQuota
+from aichat_backend.attachments.quota import UploadAllowance, UploadQuota
 from aichat_backend.chat.assistant import Assistant
 from aichat_backend.chat.history import ModelOptions
 from aichat_backend.chat.runs import RunResources
@@ -199,7 +199,13 @@ def _resources(
 ) -> Iterable[object]:
     """What users of the API reach."""
     answers = TurnAnswers(API_PREFIX)
-    quota = UploadQuota()
+    quota = UploadQuota(
+        UploadAllowance(
+            files_an_hour=settings.max_files_per_hour,
+            bytes_an_hour=settings.max_upload_bytes_per_hour,
+            at_once=settings.max_uploads_at_once,
+        )
+    )
     files = MessageFiles(intake, stores.files, quota)
     asking = Asking(assistant, Decisions(assistant), files, max_message_bytes=settings.max_message_bytes)
     yield QuestionResource(asking, answers, assistant, EventStreams(metrics), quota, intake.limits)

@@ -8,7 +8,7 @@ import gzip
 import pytest
 
 from aichat_backend.api import bodies
-from aichat_backend.attachments import quota
+from aichat_backend.config.settings import Settings
 from fakes.backend import Answer, Backend
 from fakes.contract import assert_error
 from fakes.raw_http import connected, exchange
@@ -137,8 +137,8 @@ async def test_a_body_in_broken_chunks_is_refused(backend: Backend, body: bytes)
     assert (await exchange(backend, KNOWN + b"Transfer-Encoding: chunked\r\n\r\n" + body)).status == 400
 
 
-async def test_who_sends_many_uploads_at_once_waits(backend: Backend) -> None:
-    held = [connected(backend) for _ in range(quota.UPLOADS_AT_ONCE)]
+async def test_who_sends_many_uploads_at_once_waits(backend: Backend, settings: Settings) -> None:
+    held = [connected(backend) for _ in range(settings.max_uploads_at_once)]
     connections = [await holding.__aenter__() for holding in held]
     try:
         for connection in connections:
@@ -159,9 +159,10 @@ async def refused_upload(backend: Backend) -> Answer:
     return answer
 
 
-async def test_who_has_used_up_the_hour_waits(backend: Backend) -> None:
+async def test_who_has_used_up_the_hour_waits(backend: Backend, settings: Settings) -> None:
     exe = File("a.exe", b"MZ\0")
-    statuses = [(await send_files(backend.user(), "Look.", *[exe] * 5)).status for _ in range(quota.FILES_AN_HOUR // 5)]
+    uploads = [[exe] * 5] * (settings.max_files_per_hour // 5)
+    statuses = [(await send_files(backend.user(), "Look.", *files)).status for files in uploads]
 
     answer = await send_files(backend.user(), "Look.", exe)
 

@@ -203,6 +203,15 @@ async def test_limits_are_those_of_the_settings(narrow: Backend) -> None:
     assert stored(narrow) == before
 
 
+@pytest.mark.parametrize("limit", [{"max_files_per_hour": 2}, {"max_upload_bytes_per_hour": 2 * len(CSV.data)}])
+async def test_how_much_may_be_uploaded_in_an_hour_is_a_setting(settings: Settings, limit: dict[str, int]) -> None:
+    async with running_backend(settings.model_copy(update=limit)) as backend:
+        answers = [await send_files(backend.user(), "Look.", CSV) for _ in range(3)]
+
+    assert [answer.status for answer in answers] == [200, 200, 429]
+    assert_error(answers[-1], 429, "upload_quota", f"{next(iter(limit.values()))} ")
+
+
 async def test_as_many_files_as_allowed_of_the_largest_size(user: Caller) -> None:
     files = [File(f"{number}.txt", str(number).encode() * 10_485_760) for number in range(5)]
 

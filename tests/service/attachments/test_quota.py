@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from aichat_backend.attachments.quota import UPLOADS_AT_ONCE, UploadQuota
+from aichat_backend.attachments.quota import UploadAllowance, UploadQuota
 from aichat_backend.errors import TooManyRequests
 
 
@@ -22,7 +22,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def quota(clock: Clock) -> UploadQuota:
-    return UploadQuota(files=3, size=100, clock=clock)
+    return UploadQuota(UploadAllowance(files_an_hour=3, bytes_an_hour=100, at_once=2), clock=clock)
 
 
 def receive(quota: UploadQuota, user_id: str) -> None:
@@ -54,11 +54,11 @@ def test_as_the_hour_passes_there_is_room_again(quota: UploadQuota, clock: Clock
 
 
 def test_only_so_many_uploads_of_a_user_arrive_at_once(quota: UploadQuota) -> None:
-    arriving = [quota.receiving("1") for _ in range(UPLOADS_AT_ONCE)]
+    arriving = [quota.receiving("1") for _ in range(2)]
     for upload in arriving:
         upload.__enter__()
 
-    with pytest.raises(TooManyRequests) as refusal:
+    with pytest.raises(TooManyRequests, match="2 of your uploads") as refusal:
         receive(quota, "1")
     receive(quota, "2")
     arriving[0].__exit__(None, None, None)

@@ -49,6 +49,13 @@ RANGES = {
     "max_tokens_per_day": ("a whole number from 1000 on", ["1000", "9000000000"], ["999", "0", "lots"]),
     "max_files": ("a whole number from 0 to 100", ["0", "100"], ["-1", "101", "few"]),
     "max_file_bytes": ("a whole number from 1 to 104857600", ["1", "104857600"], ["0", "104857601", "1MB"]),
+    "max_files_per_hour": ("a whole number from 1 to 100000", ["1", "100000"], ["0", "100001", "many"]),
+    "max_upload_bytes_per_hour": (
+        "a whole number from 1 to 107374182400",
+        ["1", "107374182400"],
+        ["0", "107374182401", "1GB"],
+    ),
+    "max_uploads_at_once": ("a whole number from 1 to 100", ["1", "100"], ["0", "101", "all"]),
     "max_message_bytes": ("a whole number from 1 to 16777216", ["1", "16777216"], ["0", "16777217", "1MB"]),
     "max_runs_per_user": ("a whole number from 1 to 1000", ["1", "1000"], ["0", "1001", "all"]),
     "shutdown_grace": ("a number from 0 to 3600", ["0", "2.5", "3600"], ["-1", "3601", "inf", "nan", "10s"]),

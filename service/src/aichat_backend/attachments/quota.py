@@ -11,10 +11,16 @@ from msgspec import Struct
 
 from aichat_backend.errors import TooManyRequests
 
-FILES_AN_HOUR = 200
-BYTES_AN_HOUR = 1024 * 1024 * 1024
-UPLOADS_AT_ONCE = 3
 _HOUR = 3600.0
+
+
+class UploadAllowance(Struct, frozen=True, kw_only=True):
+    """What one user may upload."""
+
+    files_an_hour: int
+    bytes_an_hour: int
+    at_once: int
+    """Uploads that arrive at the same time, each of which is in memory."""
 
 
 class _Charge(Struct, frozen=True):
@@ -26,11 +32,8 @@ class _Charge(Struct, frozen=True):
 class UploadQuota:
     """Counts what each user sent in the last hour, accepted or not, and what is arriving now."""
 
-    def __init__(
-        self, *, files: int = FILES_AN_HOUR, size: int = BYTES_AN_HOUR, clock: Callable[[], float] = monotonic
-    ) -> None:
-        self._files = files
-        self._size = size
+    def __init__(self, allowance: UploadAllowance, *, clock: Callable[[], float] = monotonic) -> None:
+        self._allowance = allowance
         self._clock = clock
         self._charges: dict[str, deque[_Charge]] = {}
         self._arriving: Counter[str] = Counter()
@@ -43,9 +46,10 @@ class UploadQuota:
             TooManyRequests: the user's hour is used up, or as many uploads as allowed are arriving already.
         """
         self._require_room(user_id)
-        if self._arriving[user_id] >= UPLOADS_AT_ONCE:
+        at_once = self._allowance.at_once
+        if self._arriving[user_id] >= at_once:
             raise TooManyRequests(
-                f"{UPLOADS_AT_ONCE} of your uploads are arriving already; wait for one to end.", retry_after=5
+                f"{at_once} of your uploads are arriving already; wait for one to end.", retry_after=5
             )
         self._arriving[user_id] += 1
         try:
@@ -65,11 +69,12 @@ class UploadQuota:
         self._charges.setdefault(user_id, deque()).append(_Charge(self._clock(), files, size))
 
     def _require_room(self, user_id: str) -> None:
+        files, size = self._allowance.files_an_hour, self._allowance.bytes_an_hour
         charges = self._recent(user_id)
-        if sum(charge.files for charge in charges) >= self._files or sum(c.size for c in charges) >= self._size:
+        if sum(charge.files for charge in charges) >= files or sum(charge.size for charge in charges) >= size:
             wait = charges[0].at + _HOUR - self._clock()
             raise TooManyRequests(
-                f"You have uploaded as much as is allowed in an hour ({self._files} files or {self._size} bytes).",
+                f"You have uploaded as much as is allowed in an hour ({files} files or {size} bytes).",
                 code="upload_quota",
                 retry_after=max(int(wait) + 1, 1),
             )

@@ -131,6 +131,16 @@ class Settings(BaseModel):
     )
     max_files: int = Field(5, ge=0, le=100, description="Files that go with one message.")
     max_file_bytes: int = Field(10_485_760, ge=1, le=104_857_600, description="Largest file, in bytes.")
+    max_files_per_hour: int = Field(200, ge=1, le=100_000, description="Files one user may upload in an hour.")
+    max_upload_bytes_per_hour: int = Field(
+        1_073_741_824, ge=1, le=107_374_182_400, description="Bytes of files one user may upload in an hour."
+    )
+    max_uploads_at_once: int = Field(
+        3,
+        ge=1,
+        le=100,
+        description="Messages with files that may arrive from one user at once; each is held in memory.",
+    )
     shutdown_grace: float = Field(
         10, ge=0, le=3600, description="Seconds that answers under way get to finish when the service stops."
     )
