@@ -160,7 +160,11 @@ def _assistant(settings: Settings, stores: Stores, provider: Provider, toolbox: 
             files=stores.files,
             options=options,
             limits=TurnLimits(
-                rounds=settings.max_tool_rounds, seconds=settings.max_turn_seconds, tokens=settings.max_turn_tokens
+                rounds=settings.max_tool_rounds,
+                seconds=settings.max_turn_seconds,
+                tokens=settings.max_turn_tokens,
+                calls=settings.max_tool_calls,
+                waiting=settings.max_waiting_calls,
             ),
         ),
         store=stores.turns,

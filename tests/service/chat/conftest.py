@@ -1,4 +1,4 @@
-"""An assistant on a real database, asking a provider that waits for the test."""
+"""An assistant on a real database and a turn without one, asking a provider that waits for the test."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from aichat_backend.app import Stores
 from aichat_backend.chat.assistant import Assistant
 from fakes.assistants import answering, open_stores
 from fakes.scripted import ScriptedProvider
+from fakes.stage import Stage
 
 
 @pytest.fixture
@@ -34,3 +35,8 @@ def provider() -> ScriptedProvider:
 async def assistant(stores: Stores, provider: ScriptedProvider) -> AsyncIterator[Assistant]:
     async with answering(stores, provider) as assistant:
         yield assistant
+
+
+@pytest.fixture
+def stage() -> Stage:
+    return Stage()

@@ -3,91 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
-from aichat_backend.chat.approvals import ApprovalStatus, Decision
-from aichat_backend.chat.conversation import Message, Session
-from aichat_backend.chat.draft import Draft
+from aichat_backend.chat.approvals import Decision
+from aichat_backend.chat.conversation import Message
 from aichat_backend.chat.files import NewFile, StoredFile
-from aichat_backend.chat.history import ModelOptions
 from aichat_backend.chat.parts import FilePart, Role, TextPart, ToolResultPart, Usage, text_of
-from aichat_backend.chat.tools import Tool, ToolFile, ToolOutcome, ToolPolicy
-from aichat_backend.chat.turn import Turn, TurnLimits, TurnResources, WaitingCall
-from aichat_backend.chat.turns import OpenedTurn
+from aichat_backend.chat.tools import ToolFile, ToolOutcome, ToolPolicy
 from aichat_backend.errors import ProviderError, ProviderFailure
 from aichat_backend.providers.base import Capabilities
-from aichat_backend.streams.log import EventLog
-from aichat_backend.streams.messages import StreamMessage, StreamMessageType
-from fakes.files import FilesInMemory
-from fakes.messages import NOW, approval, call, file, user
-from fakes.reading import events_of
-from fakes.scripted import Call, ScriptedProvider
-from fakes.toolbox import FakeToolbox, Gate, tool
+from fakes.messages import call, file, user
+from fakes.stage import Stage, approval_for, offer, waiting
+from fakes.toolbox import Gate, tool
 
 AUTO = ToolPolicy.AUTO
-SESSION = Session("s", "1", "A title", NOW, NOW)
-
-
-@dataclass
-class Stage:
-    """Everything that a turn meets."""
-
-    provider: ScriptedProvider = field(default_factory=ScriptedProvider)
-    toolbox: FakeToolbox = field(default_factory=FakeToolbox)
-    files: FilesInMemory = field(default_factory=FilesInMemory)
-    limits: TurnLimits = field(default_factory=TurnLimits)
-    draft: Draft = field(default_factory=Draft)
-    log: EventLog = field(default_factory=EventLog)
-
-    def turn(self, *history: Message, decision: Decision | None = None) -> Turn:
-        opened = OpenedTurn(session=SESSION, history=history or (user("Go."),), decision=decision)
-        resources = TurnResources(
-            provider=self.provider,
-            toolbox=self.toolbox,
-            files=self.files,
-            options=ModelOptions(model="m"),
-            limits=self.limits,
-        )
-        return Turn(opened, self.draft, self.log, resources)
-
-    @asynccontextmanager
-    async def taking(self, *history: Message, decision: Decision | None = None) -> AsyncIterator[asyncio.Task[Any]]:
-        """The turn as it is taken; it is over when the context is."""
-        task = asyncio.create_task(self.turn(*history, decision=decision).take())
-        try:
-            yield task
-            async with asyncio.timeout(10):
-                await asyncio.wait({task})
-        finally:
-            task.cancel()
-
-    async def asked(self) -> Call:
-        return await self.provider.asked()
-
-    def events(self) -> list[Mapping[str, Any]]:
-        self.log.close(StreamMessage(type=StreamMessageType.DONE, session_id="s", done=True))
-        return [event.data for event in events_of(self.log.after(0))][:-1]
-
-    def results(self) -> dict[str, str]:
-        return {part.call_id: part.text for part in self.draft.parts() if isinstance(part, ToolResultPart)}
-
-
-@pytest.fixture
-def stage() -> Stage:
-    return Stage()
-
-
-def offer(stage: Stage, *tools: Tool) -> None:
-    stage.toolbox.offered.extend(tools)
-
-
-async def waiting(task: asyncio.Task[Sequence[WaitingCall]]) -> list[str]:
-    return [call.call.id for call in await task]
 
 
 async def test_a_turn_without_tools_is_what_the_model_says(stage: Stage) -> None:
@@ -329,58 +261,6 @@ async def test_files_of_the_question_are_read_once_however_often_the_model_is_as
     assert any(isinstance(part, FilePart) and part.data == b"words" for part in model.request.messages[0].parts)
 
 
-async def test_a_model_that_always_calls_tools_stops_at_the_limit_and_says_so(stage: Stage) -> None:
-    stage.limits = TurnLimits(rounds=2)
-    offer(stage, tool("query", policy=AUTO, read_only=True))
-    async with stage.taking() as task:
-        for id_ in ("a", "b", "c"):
-            model = await stage.asked()
-            model.use(id_, "query")
-            model.finish()
-
-    assert await waiting(task) == []
-    assert len(stage.toolbox.calls) == 2
-    assert "Nothing ran: the limit of 2 rounds" in stage.results()["c"]
-    assert "the limit of 2 rounds of tool calls" in stage.events()[-1]["content"]
-
-
-async def test_a_turn_that_costs_too_much_stops_and_says_so(stage: Stage) -> None:
-    stage.limits = TurnLimits(tokens=1_000)
-    offer(stage, tool("query", policy=AUTO))
-    async with stage.taking():
-        model = await stage.asked()
-        model.use("a", "query")
-        model.finish(Usage(900, 101))
-
-    assert stage.toolbox.calls == []
-    assert "limit of 1000 tokens" in text_of(stage.draft.parts())
-
-
-async def test_a_turn_that_takes_too_long_stops_and_says_so(stage: Stage) -> None:
-    stage.limits = TurnLimits(seconds=0)
-    offer(stage, tool("query", policy=AUTO))
-    async with stage.taking():
-        model = await stage.asked()
-        model.use("a", "query")
-        model.finish()
-
-    assert stage.toolbox.calls == []
-    assert "limit of 0 seconds" in text_of(stage.draft.parts())
-
-
-async def test_rounds_before_an_approval_count(stage: Stage) -> None:
-    stage.limits = TurnLimits(rounds=1)
-    offer(stage, asks := tool("query"))
-    asked = approval_for(asks, call("a"))
-    async with stage.taking(user("Go."), asked, decision=Decision("r", approved=True)):
-        model = await stage.asked()
-        model.use("b", "query")
-        model.finish()
-
-    assert stage.results().keys() == {"a", "b"}
-    assert "limit of 1 rounds" in stage.results()["b"]
-
-
 async def test_an_answer_without_a_word_is_a_failure(stage: Stage) -> None:
     async with stage.taking() as task:
         model = await stage.asked()
@@ -405,18 +285,6 @@ async def test_a_turn_that_is_stopped_while_a_tool_runs_stops_the_tool_and_says_
 
     assert gate.left.is_set()
     assert "stopped while the tool ran" in stage.results()["a"]
-
-
-def approval_for(asking: Tool, *calls: Any) -> Message:
-    message = approval(*calls, status=ApprovalStatus.APPROVED)
-    assert message.approval is not None
-    bound = tuple(WaitingCall(each, asking).bound() for each in calls)
-    return Message(
-        **{name: getattr(message, name) for name in ("id", "role", "parts", "status", "created_at")},
-        approval=type(message.approval)(
-            id="r", calls=bound, status=ApprovalStatus.APPROVED, created_at=NOW, expires_at=NOW
-        ),
-    )
 
 
 async def test_what_was_approved_runs_with_the_stored_arguments_and_the_rest_is_refused(stage: Stage) -> None:

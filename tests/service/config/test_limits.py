@@ -42,6 +42,8 @@ RANGES = {
     "tool_output_bytes": ("a whole number from 1024 to 4194304", ["1024", "4194304"], ["1023", "4194305", "1MB"]),
     "approval_seconds": ("a whole number from 60 to 2592000", ["60", "2592000"], ["59", "2592001", "1d"]),
     "max_tool_rounds": ("a whole number from 1 to 100", ["1", "100"], ["0", "101", "no"]),
+    "max_tool_calls": ("a whole number from 1 to 1000", ["1", "1000"], ["0", "1001", "no"]),
+    "max_waiting_calls": ("a whole number from 1 to 1000", ["1", "1000"], ["0", "1001", "no"]),
     "max_turn_seconds": ("a whole number from 1 to 86400", ["1", "86400"], ["0", "86401", "1h"]),
     "max_turn_tokens": ("a whole number from 1000 to 1000000000", ["1000", "1000000000"], ["999", "1000000001", "1M"]),
     "auto_titles": ("true or false", ["true", "false", "True", "1", "no"], ["maybe", "2", " "]),

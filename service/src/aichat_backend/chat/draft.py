@@ -14,6 +14,7 @@ class Draft:
 
     def __init__(self) -> None:
         self._parts: list[Part] = []
+        self._appended: set[int] = set()
         self._pieces: list[str] = []
         self._kind: type[TextDelta | ReasoningDelta] = TextDelta
         self.has_text = False
@@ -31,7 +32,7 @@ class Draft:
 
     def __contains__(self, part: Part) -> bool:
         """Whether that very part was appended."""
-        return any(own is part for own in self._parts)
+        return id(part) in self._appended
 
     def add(self, delta: TextDelta | ReasoningDelta) -> None:
         """Append what the model said next."""
@@ -50,6 +51,7 @@ class Draft:
         """Append a call or a result."""
         self._end_part()
         self._parts.append(part)
+        self._appended.add(id(part))
 
     def count(self, finished: Finished) -> None:
         """Add what a model call has cost."""

@@ -1,4 +1,4 @@
-"""Running tool calls: each once, all at the same time, whatever happens an outcome."""
+"""Running tool calls: each once, several at the same time, whatever happens an outcome."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ from aichat_backend.streams.messages import StreamMessage, StreamMessageType
 
 _log = structlog.get_logger(__name__)
 
+AT_ONCE = 8
+"""Calls of one answer that run at the same time."""
 STOPPED = "The answer was stopped while the tool ran. It is not known what it has done."
 
 
@@ -46,16 +48,21 @@ class Executions:
         self._draft = draft
         self._log = log
         self._clock = clock
+        self._places = asyncio.Semaphore(AT_ONCE)
 
     async def run(self, calls: Sequence[tuple[ToolCallPart, Tool]]) -> None:
-        """Run the calls, all at the same time, and wait for all results. Cancelled, it stops all of them."""
+        """Run the calls, as many at the same time as may be, and wait for all results. Cancelled, it stops all."""
         async with asyncio.TaskGroup() as group:
             for call, tool in calls:
-                group.create_task(self._run_one(call, tool), name=f"call {tool.server}/{tool.server_name}")
+                group.create_task(self._run_in_turn(call, tool), name=f"call {tool.server}/{tool.server_name}")
 
     def refuse(self, call: ToolCallPart, reason: str) -> None:
         """Answer a call that does not run."""
         self._finish(call, ToolResultPart(call.id, call.name, reason, is_error=True))
+
+    async def _run_in_turn(self, call: ToolCallPart, tool: Tool) -> None:
+        async with self._places:
+            await self._run_one(call, tool)
 
     async def _run_one(self, call: ToolCallPart, tool: Tool) -> None:
         arguments = _decoded(call.arguments)

@@ -33,6 +33,9 @@ _SECONDS_FOR_MORE_TOOLS = 5.0
 _UNKNOWN = "There is no tool of this name; nothing ran."
 _DENIED = "The administrator does not allow this tool; nothing ran."
 _GONE = "This tool is not offered at present; nothing ran."
+_TOO_MANY_WAIT = (
+    "Nothing ran: the user cannot be asked about so many calls at once. Call it again later, if still needed."
+)
 _CHANGED = "The tool has changed since the user was asked; nothing ran. Call it again if it is still wanted."
 
 
@@ -43,6 +46,10 @@ class TurnLimits(Struct, frozen=True):
     """Times in a row that the model may turn to tools."""
     seconds: float = 900
     tokens: int = 1_000_000
+    calls: int = 50
+    """Tools that the model may call altogether."""
+    waiting: int = 20
+    """Calls that the user is asked about at once."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +94,7 @@ class Turn:
         self._files = ReadOnce(resources.files)
         self._offered: Mapping[str, Tool] = {}
         self._new_paragraph = False
-        self._rounds = _rounds_so_far(opened)
+        self._rounds, self._calls = _so_far(opened)
         self._started = monotonic()
 
     async def take(self) -> Sequence[WaitingCall]:
@@ -144,7 +151,7 @@ class Turn:
         tainted = is_tainted(self._opened.history, self._draft.parts())
         waiting: list[WaitingCall] = []
         running: list[tuple[ToolCallPart, Tool]] = []
-        for call in calls:
+        for call in self._within_limit(calls):
             tool = self._offered.get(call.name)
             if tool is None:
                 self._executions.refuse(call, _UNKNOWN)
@@ -152,6 +159,8 @@ class Turn:
             match policy_for(tool, tainted=tainted):
                 case ToolPolicy.DENY:
                     self._executions.refuse(call, _DENIED)
+                case ToolPolicy.ASK if len(waiting) >= self._resources.limits.waiting:
+                    self._executions.refuse(call, _TOO_MANY_WAIT)
                 case ToolPolicy.ASK:
                     waiting.append(WaitingCall(call, tool))
                 case ToolPolicy.AUTO:
@@ -166,6 +175,15 @@ class Turn:
             )
             await self._executions.run(running)
         return waiting
+
+    def _within_limit(self, calls: Sequence[ToolCallPart]) -> Sequence[ToolCallPart]:
+        """The first of the calls, as many as the answer may still make; the others are refused."""
+        limit = self._resources.limits.calls
+        room = max(limit - self._calls, 0)
+        self._calls += len(calls)
+        for call in calls[room:]:
+            self._executions.refuse(call, f"Nothing ran: the limit of {limit} tool calls for one answer is reached.")
+        return calls[:room]
 
     async def _carry_out(self, decision: Decision) -> None:
         """Run the calls that the user approved, and answer the others."""
@@ -219,10 +237,11 @@ def _as_it_is_stored(call: ToolCall) -> ToolCallPart:
     return ToolCallPart(repaired(call.id), repaired(call.name), repaired(call.arguments), call.state)
 
 
-def _rounds_so_far(opened: OpenedTurn) -> int:
-    """How often the model turned to tools since the user's last message."""
+def _so_far(opened: OpenedTurn) -> tuple[int, int]:
+    """How often the model turned to tools since the user's last message, and how many calls it made."""
     parts = [part for message in current_turn(opened.history) for part in message.parts]
-    return sum(calling for calling, _parts in groupby(isinstance(part, ToolCallPart) for part in parts))
+    rounds = [list(group) for calling, group in groupby(parts, lambda part: isinstance(part, ToolCallPart)) if calling]
+    return len(rounds), sum(map(len, rounds))
 
 
 def _is_bound(approval: Approval | None, waiting: WaitingCall) -> bool:

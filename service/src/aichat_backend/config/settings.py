@@ -115,6 +115,10 @@ class Settings(BaseModel):
         86_400, ge=60, le=2_592_000, description="How long a tool call that waits for approval can be approved."
     )
     max_tool_rounds: int = Field(10, ge=1, le=100, description="How many times in a row one answer may turn to tools.")
+    max_tool_calls: int = Field(50, ge=1, le=1000, description="Tools that one answer may call altogether.")
+    max_waiting_calls: int = Field(
+        20, ge=1, le=1000, description="Tool calls that one question for the user's approval may be about."
+    )
     max_turn_seconds: int = Field(900, ge=1, le=86_400, description="Seconds one answer may take, tools included.")
     max_turn_tokens: int = Field(
         1_000_000, ge=1_000, le=1_000_000_000, description="Tokens one answer may cost before it turns to tools again."

@@ -1,0 +1,91 @@
+"""A turn and everything that it meets, for tests of the turn loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from aichat_backend.chat.approvals import ApprovalStatus, Decision
+from aichat_backend.chat.conversation import Message, Session
+from aichat_backend.chat.draft import Draft
+from aichat_backend.chat.history import ModelOptions
+from aichat_backend.chat.parts import ToolResultPart
+from aichat_backend.chat.tools import Tool
+from aichat_backend.chat.turn import Turn, TurnLimits, TurnResources, WaitingCall
+from aichat_backend.chat.turns import OpenedTurn
+from aichat_backend.streams.log import EventLog
+from aichat_backend.streams.messages import StreamMessage, StreamMessageType
+from fakes.files import FilesInMemory
+from fakes.messages import NOW, approval, user
+from fakes.reading import events_of
+from fakes.scripted import Call, ScriptedProvider
+from fakes.toolbox import FakeToolbox
+
+SESSION = Session("s", "1", "A title", NOW, NOW)
+
+
+@dataclass
+class Stage:
+    """Everything that a turn meets."""
+
+    provider: ScriptedProvider = field(default_factory=ScriptedProvider)
+    toolbox: FakeToolbox = field(default_factory=FakeToolbox)
+    files: FilesInMemory = field(default_factory=FilesInMemory)
+    limits: TurnLimits = field(default_factory=TurnLimits)
+    draft: Draft = field(default_factory=Draft)
+    log: EventLog = field(default_factory=EventLog)
+
+    def turn(self, *history: Message, decision: Decision | None = None) -> Turn:
+        opened = OpenedTurn(session=SESSION, history=history or (user("Go."),), decision=decision)
+        resources = TurnResources(
+            provider=self.provider,
+            toolbox=self.toolbox,
+            files=self.files,
+            options=ModelOptions(model="m"),
+            limits=self.limits,
+        )
+        return Turn(opened, self.draft, self.log, resources)
+
+    @asynccontextmanager
+    async def taking(self, *history: Message, decision: Decision | None = None) -> AsyncIterator[asyncio.Task[Any]]:
+        """The turn as it is taken; it is over when the context is."""
+        task = asyncio.create_task(self.turn(*history, decision=decision).take())
+        try:
+            yield task
+            async with asyncio.timeout(10):
+                await asyncio.wait({task})
+        finally:
+            task.cancel()
+
+    async def asked(self) -> Call:
+        return await self.provider.asked()
+
+    def events(self) -> list[Mapping[str, Any]]:
+        self.log.close(StreamMessage(type=StreamMessageType.DONE, session_id="s", done=True))
+        return [event.data for event in events_of(self.log.after(0))][:-1]
+
+    def results(self) -> dict[str, str]:
+        return {part.call_id: part.text for part in self.draft.parts() if isinstance(part, ToolResultPart)}
+
+
+def offer(stage: Stage, *tools: Tool) -> None:
+    stage.toolbox.offered.extend(tools)
+
+
+async def waiting(task: asyncio.Task[Sequence[WaitingCall]]) -> list[str]:
+    return [call.call.id for call in await task]
+
+
+def approval_for(asking: Tool, *calls: Any) -> Message:
+    message = approval(*calls, status=ApprovalStatus.APPROVED)
+    assert message.approval is not None
+    bound = tuple(WaitingCall(each, asking).bound() for each in calls)
+    return Message(
+        **{name: getattr(message, name) for name in ("id", "role", "parts", "status", "created_at")},
+        approval=type(message.approval)(
+            id="r", calls=bound, status=ApprovalStatus.APPROVED, created_at=NOW, expires_at=NOW
+        ),
+    )
