@@ -129,6 +129,8 @@ def answer(message: dict[str, Any]) -> None:
                     },
                 }
             )
+        case "tools/list" if "refusal" in SCRIPT:
+            send({"id": request_id, "error": {"code": -32000, "message": SCRIPT["refusal"]}})
         case "tools/list":
             send({"id": request_id, "result": listing(parameters.get("cursor"))})
         case "tools/call":

@@ -6,7 +6,9 @@ import asyncio
 import json
 import os
 import signal
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
@@ -18,6 +20,11 @@ from fakes.mcp_toolbox import OpenWorkshop
 from fakes.processes import STARTS_PROCESSES
 
 pytestmark = STARTS_PROCESSES
+
+
+def failures(logs: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """What the log tells of servers that failed."""
+    return [entry for entry in logs if entry["event"] == "mcp_server_failed"]
 
 
 async def test_tools_are_offered_and_called(tmp_path: Path, open_workshop: OpenWorkshop) -> None:
@@ -94,8 +101,8 @@ async def test_a_server_that_dies_in_a_call_is_started_again_and_the_call_is_not
 
         assert (await shop.call("echo")).text == "{}"
         assert len(local.noted("call")) == 2
-        (failed,) = [entry for entry in logs if entry["event"] == "mcp_server_failed"]
-        assert "something gave way" in failed["problem"]
+        (failed,) = failures(logs)
+        assert failed["said"] == "something gave way"
 
 
 async def test_a_server_that_dies_while_idle_is_noticed(tmp_path: Path, open_workshop: OpenWorkshop) -> None:
@@ -108,21 +115,42 @@ async def test_a_server_that_dies_while_idle_is_noticed(tmp_path: Path, open_wor
             os.kill(pid, signal.SIGKILL)
             await shop.until(lambda: len(local.pids) == 2)
 
-        assert "signal 9" in next(entry["problem"] for entry in logs if entry["event"] == "mcp_server_failed")
+        assert "signal 9" in failures(logs)[0]["problem"]
         await shop.until_state("local", "ready")
 
 
-async def test_a_server_that_cannot_begin_tells_its_last_words_and_is_tried_again(
+async def test_a_server_that_cannot_begin_tells_the_log_its_last_words_and_is_tried_again(
     tmp_path: Path, open_workshop: OpenWorkshop
 ) -> None:
-    local = program(tmp_path, exit=7, complaint="PMM_URL is not set")
-    async with open_workshop(local=local.entry) as shop:
-        await shop.until_state("local", "failed")
-        error = shop.status("local").last_error or ""
+    local = program(tmp_path, exit=7, complaint="/srv/keys: password=tiger is wrong")
+    with capture_logs() as logs:
+        async with open_workshop(local=local.entry) as shop:
+            await shop.until_state("local", "failed")
 
-        assert "exit status 7" in error
-        assert "PMM_URL is not set" in error
-        await shop.until(lambda: len(local.pids) >= 3)
+            assert shop.status("local").last_error == (
+                "its program ended with exit status 7; the service's log has what it said"
+            )
+            await shop.until(lambda: len(local.pids) >= 3)
+    assert failures(logs)[0]["said"] == "/srv/keys: password=tiger is wrong"
+
+
+async def test_a_silent_server_that_cannot_begin_sends_nobody_to_the_log(
+    tmp_path: Path, open_workshop: OpenWorkshop
+) -> None:
+    async with open_workshop(local=program(tmp_path, exit=7, complaint="").entry) as shop:
+        await shop.until_state("local", "failed")
+
+        assert shop.status("local").last_error == "its program ended with exit status 7"
+
+
+async def test_what_a_server_refuses_with_is_for_the_log_alone(tmp_path: Path, open_workshop: OpenWorkshop) -> None:
+    local = program(tmp_path, refusal="user root@10.1.2.3 may not list")
+    with capture_logs() as logs:
+        async with open_workshop(local=local.entry) as shop:
+            await shop.until_state("local", "failed")
+
+            assert shop.status("local").last_error == "it did not list its tools; the service's log has what it said"
+    assert failures(logs)[0]["said"] == "user root@10.1.2.3 may not list"
 
 
 @pytest.mark.parametrize(
@@ -198,8 +226,7 @@ async def test_a_flood_of_standard_error_stops_nothing(tmp_path: Path, open_work
             await shop.call("die")
             await shop.until(lambda: len(local.pids) == 2)
 
-        failed = next(entry for entry in logs if entry["event"] == "mcp_server_failed")
-        assert "the last of the flood / something gave way" in failed["problem"]
+        assert "the last of the flood / something gave way" in failures(logs)[0]["said"]
 
 
 async def test_a_message_without_an_end_ends_the_connection(

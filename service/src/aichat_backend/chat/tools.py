@@ -66,7 +66,7 @@ class ServerState(StrEnum):
 
 
 class ServerStatus(Struct, frozen=True):
-    """A tool server as an administrator sees it: no secret, no path of ours."""
+    """A tool server as every user may see it: no secret, no path of ours, no word of the server itself."""
 
     name: str
     transport: str

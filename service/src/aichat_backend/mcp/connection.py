@@ -90,9 +90,9 @@ class Connection:
         return self._link.ended
 
     @property
-    def why_ended(self) -> str:
-        """In words for an administrator; empty while it stands."""
-        return one_line(self._redact(self._link.with_last_words(self._link.reason)), _LONGEST_ERROR)
+    def why_ended(self) -> ServerFailed | None:
+        """None while it stands."""
+        return self._link.failed(self._link.reason) if self.ended else None
 
     @contextmanager
     def in_use(self) -> Iterator[None]:
@@ -130,7 +130,7 @@ class Connection:
             raise ServerFailed(f"it did not list its tools within {_LIST_SECONDS:g} s") from error
         except MCPError as error:
             self._link.in_doubt = True
-            raise ServerFailed(self.why_ended or f"it did not list its tools: {self._told(error)}") from error
+            raise (self.why_ended or self._not_listed(error)) from error
         except ValidationError as error:
             raise ServerFailed("its list of tools does not keep to the protocol") from error
         if cursor is not None or len(found) > _MOST_TOOLS:
@@ -202,6 +202,11 @@ class Connection:
                 )
             state = answer.request_state
             await asyncio.sleep(_STATE_PAUSE_SECONDS)
+
+    def _not_listed(self, error: MCPError) -> ServerFailed:
+        trouble = self._link.last_trouble
+        reason = f"it did not list its tools: it {trouble}" if trouble else "it did not list its tools"
+        return self._link.failed(reason, said="" if error.message == trouble else self._told(error))
 
     def _failure(self, error: MCPError) -> CallFailed:
         match error.code:

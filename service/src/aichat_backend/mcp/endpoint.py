@@ -83,14 +83,15 @@ class _Client(httpx2.AsyncClient):
         except httpx2.TransportError as error:
             if request.method != "POST":
                 raise
-            return self._failed(request, _code_of(error), what_failed(error))
+            self._link.note_silence(what_failed(error))
+            return self._failed(request, _code_of(error), self._link.last_trouble)
         content_type = response.headers.get("content-type", "").lower()
-        if response.status_code >= httpx2.codes.BAD_REQUEST:
-            self._link.last_status = response.status_code
-            if request.method == "POST" and not content_type.startswith("application/json"):
+        # Many servers refuse the GET that would let them speak unasked, and are well.
+        if request.method == "POST":
+            self._link.note_answer(response.status_code)
+            if response.is_error and not content_type.startswith("application/json"):
                 await response.aclose()
-                code = BROKEN if response.status_code >= httpx2.codes.INTERNAL_SERVER_ERROR else NOT_TAKEN
-                return self._failed(request, code, f"answers with HTTP status {response.status_code}")
+                return self._failed(request, BROKEN if response.is_server_error else NOT_TAKEN, self._link.last_trouble)
         if not content_type.startswith(_EVENT_STREAM):
             response.stream = _Limited(response.stream)
         return response

@@ -29,4 +29,9 @@ class Refused(CallFailed):
 
 
 class ServerFailed(Exception):
-    """A server cannot be used at the moment. The message is for an administrator: no secret, no path of ours."""
+    """A server cannot be used at the moment. Every user may read the message: it is in our words, without a path."""
+
+    def __init__(self, message: str, *, said: str = "") -> None:
+        """`said` are the server's own words, for the log alone: nobody knows what is in them."""
+        super().__init__(f"{message}; the service's log has what it said" if said else message)
+        self.said = said

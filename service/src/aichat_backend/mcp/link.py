@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from http import HTTPStatus
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeAlias
 
 import anyio
 from mcp.shared.message import SessionMessage
 
+from aichat_backend.mcp.failures import ServerFailed
+from aichat_backend.mcp.text import one_line
+
 if TYPE_CHECKING:
     from mcp.client._transport import ReadStream, TransportStreams
+
+_LONGEST_SAID = 2_000
 
 _Incoming: TypeAlias = SessionMessage | Exception
 
@@ -31,7 +37,9 @@ class Link:
         self.reason = ""
         """Why it ended, in words; empty while it stands."""
         self.last_status: int | None = None
-        """Of HTTP, when the server last refused something."""
+        """Of HTTP, when the server's last answer was none that is of use."""
+        self.last_trouble = ""
+        """How the last request over HTTP failed, in our words, as the end of a sentence about the server."""
         self.tools_changed = False
         """The server said so; whoever lists them next takes it back."""
         self.in_doubt = False
@@ -48,6 +56,16 @@ class Link:
             self.reason = reason
             self._on_event()
 
+    def note_answer(self, status: int) -> None:
+        """The server answered over HTTP."""
+        refused = status >= HTTPStatus.MULTIPLE_CHOICES
+        self.last_status = status if refused else None
+        self.last_trouble = f"answers with HTTP status {status}" if refused else ""
+
+    def note_silence(self, trouble: str) -> None:
+        """A request over HTTP got no answer."""
+        self.last_status, self.last_trouble = None, trouble
+
     def note_change(self) -> None:
         """The server's tools have changed."""
         self.tools_changed = True
@@ -62,10 +80,9 @@ class Link:
         """Nothing is under way any more."""
         self._on_event()
 
-    def with_last_words(self, reason: str) -> str:
-        """The reason, and what the server wrote to its standard error last."""
-        words = self._last_words()
-        return f"{reason}; it wrote: {words}" if words else reason
+    def failed(self, reason: str, *, said: str = "") -> ServerFailed:
+        """The failure of the server, with what it said about it and wrote to its standard error last."""
+        return ServerFailed(reason, said=one_line(" / ".join(filter(None, (said, self._last_words()))), _LONGEST_SAID))
 
 
 class _WatchedStream:

@@ -96,10 +96,9 @@ async def open_connection(
                     output_bytes=means.output_bytes,
                 )
     except Exception as error:
-        reason = one_line(redact(_reason(error, entry, link, redact)), _LONGEST_REASON)
-        raise ServerFailed(reason) from error
+        raise _failure(error, entry, link, redact) from error
     if connecting.cancelled_caught:
-        raise ServerFailed(link.with_last_words(f"it did not answer within {CONNECT_SECONDS:g} s"))
+        raise link.failed(f"it did not answer within {CONNECT_SECONDS:g} s")
 
 
 class _Listener:
@@ -121,31 +120,33 @@ def _transport(
     return endpoint_transport(entry.target, link, headers=entry.target.headers_for(user_id), tls=means.tls)
 
 
-def _reason(error: Exception, entry: ServerEntry, link: Link, redact: Redactor) -> str:
-    """What went wrong, in words for an administrator: no URL, no path."""
+def _failure(error: Exception, entry: ServerEntry, link: Link, redact: Redactor) -> ServerFailed:
+    """What went wrong, in our words: no URL, no path."""
     match _first(error):
         case ServerFailed() as failed:
-            return str(failed)
+            return failed
         case httpx2.HTTPStatusError() as refused:
-            return _answered_with(refused.response.status_code, entry)
+            return ServerFailed(_answered_with(refused.response.status_code, entry))
         case httpx2.ConnectError():
-            return _UNREACHED
+            return ServerFailed(_UNREACHED)
         case httpx2.TransportError() as broken:
-            return f"it {what_failed(broken)}"
+            return ServerFailed(f"it {what_failed(broken)}")
         case MCPError() if link.ended:
-            return link.with_last_words(link.reason)
+            return link.failed(link.reason)
         case MCPError(code=code) if code == NOT_TAKEN and link.last_status is None:
-            return _UNREACHED
+            return ServerFailed(_UNREACHED)
         case MCPError() if link.last_status is not None:
-            return _answered_with(link.last_status, entry)
+            return ServerFailed(_answered_with(link.last_status, entry))
+        case MCPError() if link.last_trouble:
+            return ServerFailed(f"it {link.last_trouble}")
         case MCPError() as refused:
-            return link.with_last_words(f"it refused the connection: {refused.message}")
+            return link.failed("it refused the connection", said=one_line(redact(refused.message), _LONGEST_REASON))
         case other:
             # Its words may name a URL or a path.
             _log.warning(
                 "mcp_connection_broke", server=entry.name, problem=one_line(redact(repr(other)), _LONGEST_REASON)
             )
-            return link.with_last_words(f"the connection failed ({type(other).__name__}); the log tells more")
+            return link.failed(f"the connection failed ({type(other).__name__}); the log tells more")
 
 
 def _first(error: BaseException) -> BaseException:
@@ -158,6 +159,8 @@ def _first(error: BaseException) -> BaseException:
 def _answered_with(status: int, entry: ServerEntry) -> str:
     told = f"it answers with HTTP status {status}"
     match status:
+        case 301 | 302 | 303 | 307 | 308:
+            return f'{told}: a redirect to another server is not followed; check the entry\'s "url"'
         case 401 | 403 if isinstance(entry.target, Endpoint) and entry.target.is_personal:
             return f'{told}: its tools are listed without the "headers" that have ${{user_id}}'
         case 401 | 403:

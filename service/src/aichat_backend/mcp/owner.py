@@ -30,6 +30,7 @@ _PINS_AGAIN_SECONDS = 30.0
 _LISTEN_AGAIN_SECONDS = 30.0
 _BETWEEN_LISTS_SECONDS = 0.25
 """However often a server says that its tools have changed."""
+_LOST = "the connection was lost"
 
 _log = structlog.get_logger(__name__)
 
@@ -148,38 +149,38 @@ class ServerOwner:
             while not (self._stopping or self._retiring):
                 began = monotonic()
                 self._set(ServerState.CONNECTING, self._error)
-                reason = await self._attempt()
+                failure = await self._attempt()
                 if self._stopping or self._retiring:
                     break
                 if monotonic() - began >= _WORKED_SECONDS:
                     self._backoff.forget()
-                await self._rest_after(reason)
+                await self._rest_after(failure or ServerFailed(_LOST))
         finally:
             self._answer_waiting()
             self.first_attempt.set()
             if self._personal is not None:
                 await self._personal.stop()
 
-    async def _attempt(self) -> str:
+    async def _attempt(self) -> ServerFailed | None:
         """Connect, and stay so as long as it goes well; the answer is why it ended."""
         try:
             with anyio.CancelScope() as self._interruptible:
                 async with self._opener(self.entry, on_event=self._wake.set) as connection:
                     self._interruptible = None
                     return await self._attend(connection)
-        except ServerFailed as error:
-            return str(error)
+        except ServerFailed as failure:
+            return failure
         except Exception as error:  # noqa: BLE001 - one server's trouble must not end its owner
             _log.error("mcp_owner_failed", server=self.entry.name, exc_info=error)
-            return "the connection failed in an unexpected way; the log tells more"
+            return ServerFailed("the connection failed in an unexpected way; the log tells more")
         finally:
             self._interruptible = None
-        return ""
+        return None
 
-    async def _attend(self, connection: Connection) -> str:
-        reason = await self._list(connection)
-        if reason or self._stopping or self._retiring:
-            return reason
+    async def _attend(self, connection: Connection) -> ServerFailed | None:
+        failure = await self._list(connection)
+        if failure is not None or self._stopping or self._retiring:
+            return failure
         self._connection = connection
         self._set(ServerState.READY, None)
         _log.info(
@@ -190,24 +191,24 @@ class ServerOwner:
             tools=len(self._offer.tools),
         )
         listening = asyncio.create_task(self._listen(connection), name=f"mcp {self.entry.name} listening")
-        reason = "the connection was lost"
+        failure = ServerFailed(_LOST)
         try:
-            reason = await self._watch(connection)
-            return reason
+            failure = await self._watch(connection)
+            return failure
         finally:
             # Before anything is awaited: closing may take a while, and nobody should call meanwhile.
             self._connection = None
-            if reason:
-                self._set(ServerState.FAILED, reason)
+            if failure is not None:
+                self._set(ServerState.FAILED, str(failure))
             listening.cancel()
             await asyncio.wait({listening})
 
-    async def _watch(self, connection: Connection) -> str:
+    async def _watch(self, connection: Connection) -> ServerFailed | None:
         """Look after the connection at every event; the answer is why it ended."""
         while True:
             self._wake.clear()
             if self._stopping or (self._retiring and not self._calls(connection)):
-                return ""
+                return None
             if connection.ended:
                 return connection.why_ended
             due = self._list_due(connection) - monotonic()
@@ -215,9 +216,9 @@ class ServerOwner:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(min(due, _QUIET_SECONDS)):
                         await self._wake.wait()
-            elif (reason := await self._list(connection)) and (connection.ended or not connection.calls):
+            elif (failure := await self._list(connection)) and (connection.ended or not connection.calls):
                 # While calls are under way, a server may well be too busy to answer.
-                return connection.why_ended or reason
+                return connection.why_ended or failure
 
     def _calls(self, connection: Connection) -> int:
         return connection.calls + (self._personal.calls if self._personal is not None else 0)
@@ -232,22 +233,22 @@ class ServerOwner:
             return float("inf")
         return self._not_before if connection.in_doubt else self._list_again_at
 
-    async def _list(self, connection: Connection) -> str:
+    async def _list(self, connection: Connection) -> ServerFailed | None:
         """List the tools; the answer is why that failed."""
         waiting, self._waiting = self._waiting, []
         try:
             with anyio.CancelScope() as self._interruptible:
                 if await self._offer.take(await connection.list_tools()):
                     self._on_change()
-        except ServerFailed as error:
-            return str(error)
+        except ServerFailed as failure:
+            return failure
         finally:
             self._interruptible = None
             self._not_before = monotonic() + _BETWEEN_LISTS_SECONDS
             self._list_again_at = monotonic() + (_QUIET_SECONDS if self._offer.pins_known else _PINS_AGAIN_SECONDS)
             for event in waiting:
                 event.set()
-        return ""
+        return None
 
     async def _listen(self, connection: Connection) -> None:
         """Where changes must be asked for, ask, and again when that ended."""
@@ -258,11 +259,17 @@ class ServerOwner:
                 _log.debug("mcp_not_listening", server=self.entry.name, problem=str(error))
             await asyncio.sleep(_LISTEN_AGAIN_SECONDS)
 
-    async def _rest_after(self, reason: str) -> None:
+    async def _rest_after(self, failure: ServerFailed) -> None:
         """Leave the server alone for a while, unless somebody asks for its tools meanwhile."""
         pause = self._backoff.next_pause()
-        self._set(ServerState.FAILED, reason)
-        _log.warning("mcp_server_failed", server=self.entry.name, problem=reason, next_attempt_in=round(pause, 1))
+        self._set(ServerState.FAILED, str(failure))
+        _log.warning(
+            "mcp_server_failed",
+            server=self.entry.name,
+            problem=str(failure),
+            said=failure.said,
+            next_attempt_in=round(pause, 1),
+        )
         self._answer_waiting()
         with suppress(TimeoutError):
             async with asyncio.timeout(pause):

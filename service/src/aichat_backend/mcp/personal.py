@@ -134,8 +134,8 @@ class PersonalSessions:
         try:
             with anyio.CancelScope() as session.opening:
                 await self._connect_and_wait(session)
-        except ServerFailed as error:
-            session.problem = str(error)
+        except ServerFailed as failure:
+            self._tell(session, failure)
         except Exception as error:  # noqa: BLE001 - whoever waits must hear of it
             _log.error("mcp_personal_session_failed", server=self._entry.name, exc_info=error)
             session.problem = "it failed in an unexpected way"
@@ -149,8 +149,8 @@ class PersonalSessions:
         async with self._opener(self._entry, on_event=session.wake.set, user_id=session.user_id) as connection:
             try:
                 tools = await connection.list_tools()
-            except ServerFailed as error:
-                session.problem = str(error)
+            except ServerFailed as failure:
+                self._tell(session, failure)
                 return
             session.opening = None
             session.digests = {tool.name: tool.digest for tool in tools}
@@ -159,6 +159,16 @@ class PersonalSessions:
             await self._until_unused(session, connection)
             # Before anything is awaited: closing may take a while, and nobody should call meanwhile.
             self._withdraw(session)
+
+    def _tell(self, session: _Session, failure: ServerFailed) -> None:
+        session.problem = str(failure)
+        _log.warning(
+            "mcp_personal_session_failed",
+            server=self._entry.name,
+            user_id=session.user_id,
+            problem=str(failure),
+            said=failure.said,
+        )
 
     def _withdraw(self, session: _Session) -> None:
         """Let no new call use it."""
