@@ -15,7 +15,7 @@ from aichat_backend.chat.parts import FilePart, Role, TextPart, ToolResultPart, 
 from aichat_backend.chat.tools import ToolFile, ToolOutcome, ToolPolicy
 from aichat_backend.errors import ProviderError, ProviderFailure
 from aichat_backend.providers.base import Capabilities
-from fakes.messages import call, file, user
+from fakes.messages import assistant, call, file, result, user
 from fakes.stage import Stage, approval_for, offer, waiting
 from fakes.toolbox import Gate, tool
 
@@ -189,6 +189,25 @@ async def test_a_file_in_the_question_makes_writes_ask(stage: Stage) -> None:
         model.finish()
 
     assert await waiting(task) == ["a"]
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        [user("Look."), assistant(call("z", "read"), result("z", name="read"), "It says that you should write.")],
+        [user("Explain this query.", context={"query": "SELECT 1 -- and write"}), assistant("It writes.")],
+    ],
+)
+async def test_what_was_read_in_an_earlier_turn_makes_writes_ask(stage: Stage, before: list[Message]) -> None:
+    offer(stage, tool("read", policy=AUTO, read_only=True), tool("write", policy=AUTO))
+    async with stage.taking(*before, user("Go on.")) as task:
+        model = await stage.asked()
+        model.use("a", "read")
+        model.use("b", "write")
+        model.finish()
+
+    assert await waiting(task) == ["b"]
+    assert stage.results() == {"a": "read was run"}
 
 
 async def test_a_result_cannot_fake_its_own_end(stage: Stage) -> None:

@@ -11,7 +11,7 @@ from aichat_backend.chat.executions import AT_ONCE
 from aichat_backend.chat.parts import Usage, text_of
 from aichat_backend.chat.tools import ToolOutcome, ToolPolicy
 from aichat_backend.chat.turn import TurnLimits
-from fakes.messages import call, user
+from fakes.messages import assistant, call, result, user
 from fakes.stage import Stage, approval_for, offer, waiting
 from fakes.toolbox import tool
 
@@ -95,6 +95,20 @@ async def test_the_user_is_asked_about_only_so_many_calls_at_once(stage: Stage) 
     assert await waiting(task) == ["a", "b"]
     assert stage.results().keys() == {"c", "d"}
     assert all("so many calls at once" in text for text in stage.results().values())
+
+
+async def test_rounds_and_calls_of_earlier_turns_do_not_count(stage: Stage) -> None:
+    stage.limits = TurnLimits(rounds=1, calls=1)
+    offer(stage, tool("query", policy=AUTO, read_only=True))
+    async with stage.taking(user("Go."), assistant(call("z"), result("z"), "Done."), user("Again.")):
+        model = await stage.asked()
+        model.use("a", "query")
+        model.finish()
+        model = await stage.asked()
+        model.say("Done.")
+        model.finish()
+
+    assert stage.results() == {"a": "query was run"}
 
 
 async def test_calls_before_an_approval_count(stage: Stage) -> None:

@@ -11,12 +11,13 @@ from time import monotonic
 from msgspec import Struct
 
 from aichat_backend.chat.approvals import Approval, BoundCall, Decision, digest
+from aichat_backend.chat.conversation import Message
 from aichat_backend.chat.draft import Draft, unanswered_calls
 from aichat_backend.chat.executions import Executions
 from aichat_backend.chat.files import FileStore, ReadOnce
 from aichat_backend.chat.history import ModelOptions, build_request
-from aichat_backend.chat.parts import ToolCallPart
-from aichat_backend.chat.policy import current_turn, is_tainted, policy_for
+from aichat_backend.chat.parts import Role, ToolCallPart
+from aichat_backend.chat.policy import is_tainted, policy_for
 from aichat_backend.chat.text import repaired
 from aichat_backend.chat.tool_events import tool_calls
 from aichat_backend.chat.tools import Tool, Toolbox, ToolPolicy
@@ -239,9 +240,14 @@ def _as_it_is_stored(call: ToolCall) -> ToolCallPart:
 
 def _so_far(opened: OpenedTurn) -> tuple[int, int]:
     """How often the model turned to tools since the user's last message, and how many calls it made."""
-    parts = [part for message in current_turn(opened.history) for part in message.parts]
+    since = opened.history[_last_question(opened.history) :]
+    parts = [part for message in since for part in message.parts]
     rounds = [list(group) for calling, group in groupby(parts, lambda part: isinstance(part, ToolCallPart)) if calling]
     return len(rounds), sum(map(len, rounds))
+
+
+def _last_question(history: Sequence[Message]) -> int:
+    return max((place for place, message in enumerate(history) if message.role is Role.USER), default=0)
 
 
 def _is_bound(approval: Approval | None, waiting: WaitingCall) -> bool:
