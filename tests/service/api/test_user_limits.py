@@ -55,6 +55,17 @@ async def test_who_has_spent_the_day_s_tokens_is_told_when_the_next_day_comes(
         assert len(provider.calls) == 2
 
 
+async def test_who_stops_every_answer_spends_tokens_all_the_same(
+    settings: Settings, provider: ScriptedProvider
+) -> None:
+    async with running_backend(changed(settings, max_tokens_per_day=1_000), provider) as backend:
+        asked = await backend.user().ask("Why? " * 1_000)
+        await provider.asked()
+        assert (await backend.user().delete(f"/stream/{asked['stream_id']}")).status == 200
+
+        assert_error(await backend.user().post("/send", {"message": "Why?"}), 429, "tokens_spent")
+
+
 async def test_deleting_a_conversation_gives_no_tokens_back(settings: Settings, provider: ScriptedProvider) -> None:
     async with running_backend(changed(settings, max_tokens_per_day=1_000), provider) as backend:
         await spend(backend, provider, Usage(1_000, 0))

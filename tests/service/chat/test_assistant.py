@@ -116,6 +116,23 @@ async def test_a_call_with_broken_characters_can_be_approved(stores: Stores, pro
     assert toolbox.calls == [("query", {"q": "half a \N{REPLACEMENT CHARACTER} tortoise"}, "1")]
 
 
+async def test_what_a_stopped_answer_has_cost_is_estimated_and_counted(
+    assistant: Assistant, provider: ScriptedProvider, stores: Stores
+) -> None:
+    run = await assistant.ask("1", "s", "Why? " * 1_000, {})
+    call = await provider.asked()
+    call.say("Because " * 1_000)
+    await eventually(lambda: len(run.log) == 1)
+    await assistant.stop_session("1", "s")
+
+    [spent] = await stores.usage.by_day("1")
+    assert (spent.model, spent.answers) == ("m", 1)
+    assert 1_000 < spent.input_tokens < 2_000
+    assert 1_500 < spent.output_tokens < 2_500
+    answer = (await stores.conversations.history("1", "s"))[-1]
+    assert answer.usage is None, "an estimate is not told as what the provider counted"
+
+
 async def test_another_user_s_run_is_not_found(assistant: Assistant) -> None:
     run = await assistant.ask("1", None, "Why?", {})
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from aichat_backend.chat.draft import Draft, unanswered_calls
 from aichat_backend.chat.parts import ProviderState, ReasoningPart, TextPart, ToolCallPart, ToolResultPart, Usage
-from aichat_backend.providers.base import Finished, FinishReason, ReasoningDelta, TextDelta
+from aichat_backend.providers.base import ReasoningDelta, TextDelta
 from fakes.messages import call, result
 
 STATE = ProviderState("p", "signed")
@@ -63,11 +63,13 @@ def test_a_draft_is_worth_keeping_once_it_has_text_or_tools() -> None:
 
 def test_the_costs_of_all_calls_are_added_up() -> None:
     draft = Draft()
-    draft.count(Finished(FinishReason.TOOL_CALLS, Usage(1, 2)))
-    draft.count(Finished(FinishReason.STOP))
-    draft.count(Finished(FinishReason.STOP, Usage(10, 20), model="other"))
-
+    draft.count(Usage(1, 2))
+    draft.count(Usage(10, 20), "other")
     assert (draft.usage, draft.model) == (Usage(11, 22), "other")
+
+    draft.count(Usage(100, 200, estimated=True))
+    draft.count(Usage(1, 1))
+    assert (draft.usage, draft.model) == (Usage(112, 223, estimated=True), "other")
 
 
 def test_unanswered_calls_are_those_without_a_result() -> None:

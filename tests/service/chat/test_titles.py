@@ -29,7 +29,7 @@ async def exchange(assistant: Assistant, provider: ScriptedProvider, session_id:
     run = await assistant.ask("1", session_id, "Why is db1 slow?", {})
     answer = await provider.asked()
     answer.say("A missing index.")
-    answer.finish()
+    answer.finish(Usage(100, 10))
     await run.ended()
 
 
@@ -65,7 +65,19 @@ async def test_the_model_names_a_session_from_its_first_exchange(
 
     assert title_request(call) == "User: Why is db1 slow?\n\nAssistant: A missing index."
     assert await title(stores) == "Slow db1: missing index"
-    assert await stores.usage.spent_today("1") == 35
+    assert await stores.usage.spent_today("1") == 110 + 35
+
+
+async def test_a_title_that_the_provider_did_not_count_is_estimated(
+    naming: Assistant, provider: ScriptedProvider, stores: Stores
+) -> None:
+    await exchange(naming, provider)
+    call = await provider.asked()
+    call.say("Slow db1")
+    call.finish()
+    await until_named(naming)
+
+    assert 110 + 50 < await stores.usage.spent_today("1") < 110 + 200
 
 
 async def test_later_exchanges_do_not_rename(naming: Assistant, provider: ScriptedProvider, stores: Stores) -> None:

@@ -6,11 +6,15 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
+import pytest
+
 from aichat_backend.chat.approvals import Decision
+from aichat_backend.chat.estimates import estimated_usage
 from aichat_backend.chat.executions import AT_ONCE
-from aichat_backend.chat.parts import Usage, text_of
+from aichat_backend.chat.parts import TextPart, Usage, text_of
 from aichat_backend.chat.tools import ToolOutcome, ToolPolicy
 from aichat_backend.chat.turn import TurnLimits
+from aichat_backend.errors import ProviderError, ProviderFailure
 from fakes.messages import assistant, call, result, user
 from fakes.stage import Stage, approval_for, offer, waiting
 from fakes.toolbox import tool
@@ -135,6 +139,52 @@ async def test_a_turn_that_costs_too_much_stops_and_says_so(stage: Stage) -> Non
 
     assert stage.toolbox.calls == []
     assert "limit of 1000 tokens" in text_of(stage.draft.parts())
+
+
+async def test_what_the_provider_does_not_count_is_estimated_and_counts(stage: Stage) -> None:
+    stage.limits = TurnLimits(tokens=1_000)
+    offer(stage, tool("query", policy=AUTO))
+    async with stage.taking():
+        model = await stage.asked()
+        model.say("word " * 1_000)
+        model.use("a", "query")
+        model.finish()
+
+    assert stage.toolbox.calls == []
+    assert "limit of 1000 tokens" in text_of(stage.draft.parts())
+
+
+async def test_only_the_round_that_was_not_counted_is_estimated(stage: Stage) -> None:
+    offer(stage, tool("query", policy=AUTO))
+    async with stage.taking() as task:
+        model = await stage.asked()
+        model.say("word " * 10_000)
+        model.use("a", "query")
+        model.finish(Usage(100_000, 7))
+        model = await stage.asked()
+        model.say("Half")
+        await stage.said("Half")
+        task.cancel()
+
+    estimate = estimated_usage(model.request, (TextPart("Half"),))
+    assert stage.draft.usage == Usage(100_000, 7) + estimate
+    assert stage.draft.usage.estimated
+    assert estimate.input_tokens > 10_000, "what was said before is sent again"
+
+
+@pytest.mark.parametrize("failure", ProviderFailure)
+@pytest.mark.parametrize("said", [True, False])
+async def test_a_failure_costs_what_was_asked_unless_the_question_was_refused(
+    stage: Stage, failure: ProviderFailure, *, said: bool
+) -> None:
+    async with stage.taking():
+        model = await stage.asked()
+        if said:
+            model.say("Half")
+        model.fail(ProviderError(failure, "no"))
+
+    heard = {ProviderFailure.TIMEOUT, ProviderFailure.CONTENT_FILTER, ProviderFailure.PROTOCOL}
+    assert (stage.draft.usage is not None) == (said or failure in heard)
 
 
 async def test_a_turn_that_takes_too_long_stops_and_says_so(stage: Stage) -> None:

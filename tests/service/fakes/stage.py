@@ -12,7 +12,7 @@ from aichat_backend.chat.approvals import ApprovalStatus, Decision
 from aichat_backend.chat.conversation import Message, Session
 from aichat_backend.chat.draft import Draft
 from aichat_backend.chat.history import ModelOptions
-from aichat_backend.chat.parts import ToolResultPart
+from aichat_backend.chat.parts import ToolResultPart, text_of
 from aichat_backend.chat.tools import Tool
 from aichat_backend.chat.turn import Turn, TurnLimits, TurnResources, WaitingCall
 from aichat_backend.chat.turns import OpenedTurn
@@ -62,6 +62,12 @@ class Stage:
 
     async def asked(self) -> Call:
         return await self.provider.asked()
+
+    async def said(self, text: str) -> None:
+        """Wait until the draft ends with that."""
+        async with asyncio.timeout(10):
+            while not text_of(self.draft.parts()).endswith(text):  # noqa: ASYNC110
+                await asyncio.sleep(0)
 
     def events(self) -> list[Mapping[str, Any]]:
         self.log.close(StreamMessage(type=StreamMessageType.DONE, session_id="s", done=True))

@@ -27,5 +27,5 @@ class UsageResource:
 
     @endpoint("GET", "/usage", {200: as_json(UsageList)})
     async def by_day(self, request: web.Request) -> web.Response:
-        """What the caller has spent, in tokens, by day and model."""
+        """What the caller has spent, in tokens, by day and model. What a provider did not count is estimated."""
         return json_response(UsageList(await self._store.by_day(user_of(request))))

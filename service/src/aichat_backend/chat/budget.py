@@ -8,15 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from aichat_backend.chat.parts import AttachmentPart, Part, ReasoningPart, TextPart, ToolCallPart, ToolResultPart
+from aichat_backend.chat.estimates import tokens_of_message
 from aichat_backend.chat.transcript import Step, files_in
 
-_BYTES_A_TOKEN = 4
-"""Of English text and JSON. Other languages take more tokens a letter, and more bytes as well."""
-_TOKENS_A_STEP = 8
-_TOKENS_AN_IMAGE = 1_600
-_MOST_TOKENS_A_FILE = 50_000
-"""What is taken out of a file as text is bounded; so is what a page of a PDF costs."""
 MOST_FILE_BYTES = 20_000_000
 """Of all files that are sent: in base64 somewhat less than the 32 MB that the strictest provider takes."""
 
@@ -45,24 +39,4 @@ def _file_bytes(steps: Iterable[Step]) -> int:
 
 
 def _tokens_of(step: Step) -> int:
-    return _TOKENS_A_STEP + sum(map(_tokens_of_part, step.parts))
-
-
-def _tokens_of_part(part: Part) -> int:
-    match part:
-        case TextPart(text=text):
-            return _tokens_of_text(text)
-        case ReasoningPart(text=text):
-            return _tokens_of_text(text)
-        case ToolCallPart(name=name, arguments=arguments):
-            return _tokens_of_text(name) + _tokens_of_text(arguments)
-        case ToolResultPart(text=text, files=files):
-            return _tokens_of_text(text) + sum(map(_tokens_of_part, files))
-        case AttachmentPart(mime_type=mime_type, size=size):
-            if mime_type.startswith("image/"):
-                return _TOKENS_AN_IMAGE
-            return min(size // _BYTES_A_TOKEN, _MOST_TOKENS_A_FILE)
-
-
-def _tokens_of_text(text: str) -> int:
-    return len(text.encode(errors="surrogatepass")) // _BYTES_A_TOKEN + 1
+    return tokens_of_message(step.parts)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from time import monotonic
 
 from aichat_backend.chat.parts import Part, ProviderState, ReasoningPart, TextPart, ToolCallPart, ToolResultPart, Usage
-from aichat_backend.providers.base import Finished, ReasoningDelta, TextDelta
+from aichat_backend.providers.base import ReasoningDelta, TextDelta
 
 
 class Draft:
@@ -53,11 +53,10 @@ class Draft:
         self._parts.append(part)
         self._appended.add(id(part))
 
-    def count(self, finished: Finished) -> None:
-        """Add what a model call has cost."""
-        if finished.usage is not None:
-            self.usage = finished.usage if self.usage is None else self.usage + finished.usage
-        self.model = finished.model or self.model
+    def count(self, usage: Usage, model: str | None = None) -> None:
+        """Add what a model call has cost, and who answered it where that was another than the one that was asked."""
+        self.usage = usage if self.usage is None else self.usage + usage
+        self.model = model or self.model
 
     def parts(self) -> tuple[Part, ...]:
         """What there is so far."""

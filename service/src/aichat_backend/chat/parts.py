@@ -107,14 +107,20 @@ class ChatMessage(Struct, frozen=True):
     parts: tuple[ModelPart, ...]
 
 
-class Usage(Struct, frozen=True):
+class Usage(Struct, frozen=True, omit_defaults=True):
     """Tokens of model calls, as the provider counted them."""
 
     input_tokens: int
     output_tokens: int
+    estimated: bool = False
+    """Whether some of them are our own estimate."""
 
     def __add__(self, other: Usage) -> Usage:
-        return Usage(self.input_tokens + other.input_tokens, self.output_tokens + other.output_tokens)
+        return Usage(
+            self.input_tokens + other.input_tokens,
+            self.output_tokens + other.output_tokens,
+            self.estimated or other.estimated,
+        )
 
 
 def text_of(parts: Iterable[object]) -> str:

@@ -16,7 +16,7 @@ from msgspec import structs
 from aichat_backend.chat.approvals import Approval
 from aichat_backend.chat.conversation import Message, MessageStatus, random_id
 from aichat_backend.chat.draft import Draft, unanswered_calls
-from aichat_backend.chat.parts import Role, ToolResultPart
+from aichat_backend.chat.parts import Role, ToolResultPart, Usage
 from aichat_backend.chat.titles import is_own_title
 from aichat_backend.chat.tool_events import approval_question, tool_calls
 from aichat_backend.chat.turn import Turn, TurnResources, WaitingCall
@@ -171,7 +171,7 @@ class Run:
             parts=self._draft.parts(),
             status=status,
             created_at=now,
-            usage=self._draft.usage,
+            usage=_exact(self._draft.usage),
             model=self._model,
             approval=Approval(
                 id=id_,
@@ -238,6 +238,7 @@ class Run:
             events=len(self.log),
             input_tokens=usage.input_tokens if usage else None,
             output_tokens=usage.output_tokens if usage else None,
+            tokens_estimated=usage.estimated if usage else None,
         )
 
     def _report_failure(self, failure: BaseException) -> None:
@@ -261,6 +262,11 @@ def _failure_of(generation: asyncio.Task[Any]) -> BaseException | None:
     except asyncio.CancelledError:
         # Once it has raised it, the task no longer holds this error, and with it all variables of the generation.
         return None
+
+
+def _exact(usage: Usage | None) -> Usage | None:
+    """What the provider counted: an estimate is for the user's account alone."""
+    return None if usage is None or usage.estimated else usage
 
 
 def _for_readers(error: BaseException) -> ChatError:

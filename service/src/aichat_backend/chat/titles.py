@@ -10,6 +10,7 @@ from datetime import datetime
 import structlog
 
 from aichat_backend.chat.conversation import ConversationStore, Session
+from aichat_backend.chat.estimates import estimated_usage
 from aichat_backend.chat.history import ModelOptions
 from aichat_backend.chat.parts import ChatMessage, Role, TextPart
 from aichat_backend.chat.usage import UsageStore
@@ -76,8 +77,9 @@ class Titles:
             async for event in events:
                 if isinstance(event, TextDelta):
                     said.append(event.text)
-                elif isinstance(event, Finished) and event.usage is not None:
-                    await self._usage.add(user_id, event.model or self._options.model, event.usage)
+                elif isinstance(event, Finished):
+                    usage = event.usage or estimated_usage(request, (TextPart("".join(said)),))
+                    await self._usage.add(user_id, event.model or self._options.model, usage)
         return "".join(said)
 
 

@@ -13,10 +13,11 @@ from msgspec import Struct
 from aichat_backend.chat.approvals import Approval, BoundCall, Decision, digest
 from aichat_backend.chat.conversation import Message
 from aichat_backend.chat.draft import Draft, unanswered_calls
+from aichat_backend.chat.estimates import estimated_usage
 from aichat_backend.chat.executions import Executions
 from aichat_backend.chat.files import FileStore, ReadOnce
 from aichat_backend.chat.history import ModelOptions, build_request
-from aichat_backend.chat.parts import Role, ToolCallPart
+from aichat_backend.chat.parts import Part, Role, ToolCallPart
 from aichat_backend.chat.policy import is_tainted, policy_for
 from aichat_backend.chat.text import repaired
 from aichat_backend.chat.tool_events import tool_calls
@@ -24,7 +25,15 @@ from aichat_backend.chat.tools import Tool, Toolbox, ToolPolicy
 from aichat_backend.chat.transcript import NOT_APPROVED
 from aichat_backend.chat.turns import OpenedTurn
 from aichat_backend.errors import ProviderError, ProviderFailure
-from aichat_backend.providers.base import Provider, ReasoningDelta, TextDelta, ToolCall, ToolSpec
+from aichat_backend.providers.base import (
+    Finished,
+    ModelRequest,
+    Provider,
+    ReasoningDelta,
+    TextDelta,
+    ToolCall,
+    ToolSpec,
+)
 from aichat_backend.streams.log import EventLog
 from aichat_backend.streams.messages import StreamMessage, StreamMessageType
 
@@ -38,6 +47,20 @@ _TOO_MANY_WAIT = (
     "Nothing ran: the user cannot be asked about so many calls at once. Call it again later, if still needed."
 )
 _CHANGED = "The tool has changed since the user was asked; nothing ran. Call it again if it is still wanted."
+
+
+_REFUSALS = frozenset(
+    {
+        ProviderFailure.NOT_CONFIGURED,
+        ProviderFailure.AUTH,
+        ProviderFailure.RATE_LIMITED,
+        ProviderFailure.OVERLOADED,
+        ProviderFailure.CONTEXT_LENGTH,
+        ProviderFailure.BAD_REQUEST,
+        ProviderFailure.UNAVAILABLE,
+    }
+)
+"""Failures that cost nothing, when they come before an answer."""
 
 
 class TurnLimits(Struct, frozen=True):
@@ -131,21 +154,41 @@ class Turn:
             tools=tuple(ToolSpec(tool.name, tool.description, tool.input_schema) for tool in self._offered.values()),
             files=self._files,
         )
-        calls: list[ToolCallPart] = []
-        self._new_paragraph = self._draft.has_text
-        async with aclosing(provider.stream(request)) as events:
-            async for event in events:
-                if isinstance(event, TextDelta | ReasoningDelta):
-                    self._say(event)
-                elif isinstance(event, ToolCall):
-                    calls.append(call := _as_it_is_stored(event))
-                    self._draft.append(call)
-                else:
-                    self._draft.count(event)
-                    break
+        calls = await self._listen(request)
         if not calls and not self._draft.has_text:
             raise ProviderError(ProviderFailure.PROTOCOL, "the answer has no text")
         return calls
+
+    async def _listen(self, request: ModelRequest) -> Sequence[ToolCallPart]:
+        """Take down what the model says, and what that has cost, however it ends."""
+        calls: list[ToolCallPart] = []
+        finished: Finished | None = None
+        refused = False
+        before = len(self._draft.parts())
+        self._new_paragraph = self._draft.has_text
+        try:
+            async with aclosing(self._resources.provider.stream(request)) as events:
+                async for event in events:
+                    if isinstance(event, TextDelta | ReasoningDelta):
+                        self._say(event)
+                    elif isinstance(event, ToolCall):
+                        calls.append(call := _as_it_is_stored(event))
+                        self._draft.append(call)
+                    else:
+                        finished = event
+                        break
+        except ProviderError as error:
+            refused = error.failure in _REFUSALS and len(self._draft.parts()) == before
+            raise
+        finally:
+            if not refused:
+                self._count(request, self._draft.parts()[before:], finished)
+        return calls
+
+    def _count(self, request: ModelRequest, said: Sequence[Part], finished: Finished | None) -> None:
+        """What was stopped, or ends without telling, has cost something as well."""
+        usage = finished.usage if finished is not None else None
+        self._draft.count(usage or estimated_usage(request, said), finished.model if finished is not None else None)
 
     async def _call(self, calls: Sequence[ToolCallPart]) -> Sequence[WaitingCall]:
         """Run what may run, refuse what may not; the rest waits for the user."""

@@ -22,7 +22,9 @@ class DailyUsage(Struct, frozen=True):
 
 
 class UsageStore(Protocol):
-    """Counted tokens. They stay when conversations are deleted, and go when the user is erased.
+    """Counted tokens; estimated ones, where no provider has counted.
+
+    They stay when conversations are deleted, and go when the user is erased.
 
     Raises:
         Unavailable: when the database does not answer.

@@ -131,7 +131,10 @@ class Settings(BaseModel):
     max_runs_per_user: int = Field(8, ge=1, le=1000, description="Answers that one user may have under way at once.")
     max_messages_per_minute: int = Field(30, ge=1, le=100_000, description="Messages one user may send in a minute.")
     max_tokens_per_day: int | None = Field(
-        None, ge=1_000, description="Tokens one user may spend in a day (UTC); unset: without limit."
+        None,
+        ge=1_000,
+        description="Tokens one user may spend in a day (UTC), estimated where the provider does not count them, as "
+        "for answers that were stopped; unset: without limit.",
     )
     max_files: int = Field(5, ge=0, le=100, description="Files that go with one message.")
     max_file_bytes: int = Field(10_485_760, ge=1, le=104_857_600, description="Largest file, in bytes.")

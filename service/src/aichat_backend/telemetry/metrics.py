@@ -38,7 +38,12 @@ class Metrics:
         self.provider_failures = Counter(
             "aichat_provider_failures", "Model calls that failed, by class.", ["failure"], registry=self.registry
         )
-        self.tokens = Counter("aichat_tokens", "Tokens the provider counted.", ["direction"], registry=self.registry)
+        self.tokens = Counter(
+            "aichat_tokens",
+            "Tokens of model calls; estimated where the provider did not count.",
+            ["direction"],
+            registry=self.registry,
+        )
         self.tool_servers = Gauge("aichat_tool_servers", "Tool servers, by state.", ["state"], registry=self.registry)
         self.tool_calls = Counter(
             "aichat_tool_calls", "Calls of tools, by server and outcome.", ["server", "outcome"], registry=self.registry
