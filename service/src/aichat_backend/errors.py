@@ -105,6 +105,12 @@ class Unavailable(ChatError):
     code = "unavailable"
 
 
+class ToolsUnavailable(Unavailable):
+    """No server of the tools that the user approved can be reached; the approval still waits."""
+
+    code = "tools_unavailable"
+
+
 class ProviderFailure(StrEnum):
     """Why a model call failed."""
 

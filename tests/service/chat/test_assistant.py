@@ -13,11 +13,19 @@ from aichat_backend.app import Stores
 from aichat_backend.chat import runs
 from aichat_backend.chat.approvals import Decision
 from aichat_backend.chat.assistant import Assistant
-from aichat_backend.chat.conversation import MessageStatus
+from aichat_backend.chat.conversation import Message, MessageStatus
 from aichat_backend.chat.finished_runs import FinishedRuns
 from aichat_backend.chat.parts import Usage, text_of
 from aichat_backend.chat.turns import OpenedTurn
-from aichat_backend.errors import Conflict, NotFound, ProviderError, ProviderFailure, TooManyRequests, Unavailable
+from aichat_backend.errors import (
+    Conflict,
+    NotFound,
+    ProviderError,
+    ProviderFailure,
+    ToolsUnavailable,
+    TooManyRequests,
+    Unavailable,
+)
 from aichat_backend.providers.base import ModelRequest
 from aichat_backend.storage.errors import DatabaseUnavailable
 from aichat_backend.storage.turns import SqlTurnStore
@@ -57,6 +65,15 @@ class ClearedTurns(SqlTurnStore):
         turn = await super().open_turn(user_id, session_id, **more)
         await self._conversations.clear_messages(user_id, turn.session.id)
         return turn
+
+
+async def to_be_approved(assistant: Assistant, provider: ScriptedProvider) -> Message:
+    """What the assistant says when the model calls the tool `query`."""
+    run = await assistant.ask("1", "s", "Why?", {})
+    call = await provider.asked()
+    call.use("a", "query", "{}")
+    call.finish()
+    return await run.answer()
 
 
 async def test_a_run_holds_its_session_and_counts_for_its_user(
@@ -131,6 +148,42 @@ async def test_what_a_stopped_answer_has_cost_is_estimated_and_counted(
     assert 1_500 < spent.output_tokens < 2_500
     answer = (await stores.conversations.history("1", "s"))[-1]
     assert answer.usage is None, "an estimate is not told as what the provider counted"
+
+
+async def test_an_approval_waits_again_when_its_tools_cannot_be_reached(
+    stores: Stores, provider: ScriptedProvider
+) -> None:
+    toolbox = FakeToolbox([query := tool("query")])
+    async with answering(stores, provider, toolbox=toolbox) as assistant:
+        waiting = await to_be_approved(assistant, provider)
+        toolbox.offered, toolbox.away = [], {"query"}
+
+        refused = await assistant.decide("1", "s", Decision(waiting.id, approved=True))
+        with pytest.raises(ToolsUnavailable):
+            await refused.answer()
+
+        assert events_of(refused.log.after(0))[-1].data["type"] == "error"
+        assert (await stores.conversations.history("1", "s"))[-1] == waiting
+        toolbox.offered, toolbox.away = [query], set()
+        await assistant.decide("1", "s", Decision(waiting.id, approved=True))
+        await provider.asked()
+        assert [name for name, *_rest in toolbox.calls] == ["query"]
+
+
+async def test_an_approval_waits_again_when_the_service_stops_before_its_tools_are_reached(
+    stores: Stores, provider: ScriptedProvider
+) -> None:
+    toolbox = FakeToolbox([tool("query")])
+    async with answering(stores, provider, toolbox=toolbox) as assistant:
+        waiting = await to_be_approved(assistant, provider)
+        toolbox.on_the_way = asyncio.Event()
+        await assistant.decide("1", "s", Decision(waiting.id, approved=True))
+        await eventually(lambda: toolbox.reached_for)
+
+        await assistant.drain(0)
+
+    assert toolbox.calls == []
+    assert (await stores.conversations.history("1", "s"))[-1] == waiting
 
 
 async def test_another_user_s_run_is_not_found(assistant: Assistant) -> None:

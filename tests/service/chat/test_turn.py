@@ -13,7 +13,7 @@ from aichat_backend.chat.conversation import Message
 from aichat_backend.chat.files import NewFile, StoredFile
 from aichat_backend.chat.parts import FilePart, Role, TextPart, ToolResultPart, Usage, text_of
 from aichat_backend.chat.tools import ToolFile, ToolOutcome, ToolPolicy
-from aichat_backend.errors import ProviderError, ProviderFailure
+from aichat_backend.errors import ProviderError, ProviderFailure, ToolsUnavailable
 from aichat_backend.providers.base import Capabilities
 from fakes.messages import assistant, call, file, result, user
 from fakes.stage import Stage, approval_for, offer, waiting
@@ -82,14 +82,44 @@ async def test_servers_that_are_on_their_way_are_waited_for(stage: Stage) -> Non
     assert [spec.name for spec in model.request.tools] == ["query"]
 
 
-async def test_a_server_whose_call_was_approved_gets_all_the_time_it_may_need(stage: Stage) -> None:
-    offer(stage, asks := tool("query"))
-    async with stage.taking(user("Go."), approval_for(asks, call("a")), decision=Decision("r", approved=True)):
-        model = await stage.asked()
-        model.say("Done.")
-        model.finish()
+async def test_servers_of_what_was_approved_are_reached_for_and_no_others(stage: Stage) -> None:
+    asks = tool("query")
+    asked = approval_for(asks, call("a"), call("b", "drop"))
+    turn = stage.turn(user("Go."), asked, decision=Decision("r", approved=True, call_ids=frozenset("a")))
 
-    assert stage.toolbox.patience == 30
+    await turn.reach_tools()
+
+    assert stage.toolbox.reached_for == [{"query"}]
+
+
+@pytest.mark.parametrize("decision", [None, Decision("r", approved=False)])
+async def test_without_an_approval_no_server_is_reached_for(stage: Stage, decision: Decision | None) -> None:
+    turn = stage.turn(user("Go."), approval_for(tool("query"), call("a")), decision=decision)
+
+    await turn.reach_tools()
+
+    assert stage.toolbox.reached_for == []
+
+
+async def test_nothing_begins_when_nothing_of_what_was_approved_can_run_for_now(stage: Stage) -> None:
+    stage.toolbox.away = {"query"}
+    asked = approval_for(tool("query"), call("a"), call("b", "removed"))
+    turn = stage.turn(user("Go."), asked, decision=Decision("r", approved=True))
+
+    with pytest.raises(ToolsUnavailable) as error:
+        await turn.reach_tools()
+
+    assert (error.value.status, error.value.code) == (503, "tools_unavailable")
+    assert error.value.retry_after
+
+
+async def test_what_can_run_of_what_was_approved_does_not_wait_for_the_rest(stage: Stage) -> None:
+    offer(stage, here := tool("query"))
+    stage.toolbox.away = {"drop"}
+    asked = approval_for(here, call("a"), call("b", "drop"))
+    turn = stage.turn(user("Go."), asked, decision=Decision("r", approved=True))
+
+    await turn.reach_tools()
 
 
 async def test_tools_of_one_round_run_at_the_same_time(stage: Stage) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,10 +43,12 @@ class FakeToolbox:
     """Tool, arguments and user of every call."""
     refreshed: int = 0
     trouble: str | None = None
-    patience: float = 0
-    """How long servers were waited for, at most."""
     on_the_way: asyncio.Event | None = None
     """Set when the servers have connected."""
+    reached_for: list[frozenset[str]] = field(default_factory=list)
+    """The tools whose servers were waited for."""
+    away: set[str] = field(default_factory=set)
+    """Tools whose servers cannot be reached."""
 
     def tools(self) -> Sequence[Tool]:
         """What the test offers."""
@@ -60,11 +62,17 @@ class FakeToolbox:
         """What the test set as `trouble`."""
         return self.trouble
 
-    async def settled(self, patience: float) -> None:
+    async def settled(self, patience: float) -> None:  # noqa: ARG002
         """When the test says so, if it has a say."""
-        self.patience = patience
         if self.on_the_way is not None:
             await self.on_the_way.wait()
+
+    async def reach(self, names: Collection[str]) -> Collection[str]:
+        """When the test says so, if it has a say."""
+        self.reached_for.append(frozenset(names))
+        if self.on_the_way is not None:
+            await self.on_the_way.wait()
+        return self.away & set(names)
 
     async def call(self, tool: Tool, arguments: Mapping[str, Any], *, user_id: str) -> ToolOutcome:
         """Remember the call and behave."""

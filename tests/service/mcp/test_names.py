@@ -8,7 +8,7 @@ import string
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aichat_backend.mcp.names import LONGEST, model_name
+from aichat_backend.mcp.names import LONGEST, may_be_of, model_name
 
 FITS = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
 
@@ -62,3 +62,13 @@ def test_a_name_that_is_cut_keeps_its_beginning() -> None:
 def test_a_server_may_be_called_anything() -> None:
     assert re.fullmatch(r"my_server__read_[0-9a-f]{12}", model_name("my server", "read"))
     assert re.fullmatch(r"_1st__read_[0-9a-f]{12}", model_name("1st", "read"))
+
+
+@given(PAIRS)
+def test_a_tools_server_can_be_told_by_its_name(pair: tuple[str, str]) -> None:
+    assert may_be_of(model_name(*pair), pair[0])
+
+
+def test_servers_whose_names_differ_are_told_apart() -> None:
+    assert not may_be_of(model_name("pmm", "query"), "pmm-logs")
+    assert not may_be_of(model_name("pmm-logs", "query"), "pmm")

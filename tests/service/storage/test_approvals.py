@@ -95,6 +95,38 @@ async def test_a_decision_is_kept_and_is_the_turns_to_carry_out(
     assert turn.message.approval == approval
 
 
+async def test_an_approval_that_is_returned_waits_again_and_can_be_claimed_anew(store: Store) -> None:
+    message = await pending(store)
+    turn = await store.decide_turn(ANN, "s", Decision(message.id, approved=True, call_ids=frozenset("a")))
+
+    await store.return_approval(turn)
+
+    assert await stored(store, message) == message.approval
+    again = await store.decide_turn(ANN, "s", Decision(message.id, approved=True))
+    assert again.message.approval is not None
+    assert again.message.approval.approved_ids == ("a", "b", "c")
+
+
+async def test_returning_an_approval_changes_no_other(store: Store) -> None:
+    message = await pending(store)
+    turn = await store.decide_turn(ANN, "s", Decision(message.id, approved=True))
+    stranger = replace(turn, session=replace(turn.session, user_id=BOB))
+
+    await store.return_approval(stranger)
+
+    assert (await stored(store, message)).status is ApprovalStatus.APPROVED
+
+
+async def test_an_approval_that_is_gone_is_not_returned(store: Store) -> None:
+    message = await pending(store)
+    turn = await store.decide_turn(ANN, "s", Decision(message.id, approved=True))
+    await store.clear_messages(ANN, "s")
+
+    await store.return_approval(turn)
+
+    assert await store.history(ANN, "s") == ()
+
+
 async def test_the_answer_follows_the_approval(store: Store) -> None:
     message = await pending(store)
     turn = await store.decide_turn(ANN, None, Decision(message.id, approved=True))

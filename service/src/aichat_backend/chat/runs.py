@@ -22,7 +22,7 @@ from aichat_backend.chat.tool_events import approval_question, tool_calls
 from aichat_backend.chat.turn import Turn, TurnResources, WaitingCall
 from aichat_backend.chat.turns import OpenedTurn, TurnStore
 from aichat_backend.chat.usage import UsageStore
-from aichat_backend.errors import ChatError, ProviderError, Unavailable
+from aichat_backend.errors import ChatError, ProviderError, ToolsUnavailable, Unavailable
 from aichat_backend.streams.log import EventLog
 from aichat_backend.streams.messages import StreamMessage, StreamMessageType
 from aichat_backend.telemetry.metrics import Metrics
@@ -120,7 +120,14 @@ class Run:
         return questions[0].text, answer.text
 
     async def _generate(self) -> Sequence[WaitingCall]:
-        return await Turn(self.turn, self._draft, self.log, self._resources.turn).take()
+        turn = Turn(self.turn, self._draft, self.log, self._resources.turn)
+        try:
+            await turn.reach_tools()
+        except BaseException:
+            # However it came to that: nothing has run, so the user's approval must not be used up.
+            await self._resources.store.return_approval(self.turn)
+            raise
+        return await turn.take()
 
     async def _keep(self) -> None:
         """Wait until the generation ends in whatever way, store what is there, and only then tell the readers."""
@@ -245,6 +252,8 @@ class Run:
         if isinstance(failure, ProviderError):
             self._metrics.provider_failures.labels(failure.failure).inc()
             _log.warning("provider_failed", run_id=self.id, failure=failure.failure, detail=failure.detail)
+        elif isinstance(failure, ToolsUnavailable):
+            _log.warning("approval_returned", run_id=self.id, problem=failure.code)
         else:
             _log.error("run_failed", run_id=self.id, exc_info=failure)
         _forget_variables(failure)

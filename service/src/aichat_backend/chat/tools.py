@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -91,6 +91,12 @@ class Toolbox(Protocol):
     async def settled(self, patience: float) -> None:
         """Wait, for so many seconds at most, until no server is connecting for the first time since the start."""
 
+    async def reach(self, names: Collection[str]) -> Collection[str]:
+        """Wait for the servers of these tools, within a bounded time; one that failed is tried at once.
+
+        The answer is which of the tools are away although their servers are in use: they may come back.
+        """
+
     async def call(self, tool: Tool, arguments: Mapping[str, Any], *, user_id: str) -> ToolOutcome:
         """Run a tool once, within its server's time limit; whatever goes wrong is an outcome.
 
@@ -135,6 +141,10 @@ class NoTools:
 
     async def settled(self, patience: float) -> None:
         """Nothing to wait for."""
+
+    async def reach(self, names: Collection[str]) -> Collection[str]:  # noqa: ARG002
+        """Nothing will come."""
+        return ()
 
     async def call(self, tool: Tool, arguments: Mapping[str, Any], *, user_id: str) -> ToolOutcome:  # noqa: ARG002
         """There is nothing to call."""

@@ -24,7 +24,7 @@ from aichat_backend.chat.tool_events import tool_calls
 from aichat_backend.chat.tools import Tool, Toolbox, ToolPolicy
 from aichat_backend.chat.transcript import NOT_APPROVED
 from aichat_backend.chat.turns import OpenedTurn
-from aichat_backend.errors import ProviderError, ProviderFailure
+from aichat_backend.errors import ProviderError, ProviderFailure, ToolsUnavailable
 from aichat_backend.providers.base import (
     Finished,
     ModelRequest,
@@ -37,14 +37,18 @@ from aichat_backend.providers.base import (
 from aichat_backend.streams.log import EventLog
 from aichat_backend.streams.messages import StreamMessage, StreamMessageType
 
-_SECONDS_TO_CONNECT = 30.0
 _SECONDS_FOR_MORE_TOOLS = 5.0
+_AGAIN_AFTER_SECONDS = 30
 
 _UNKNOWN = "There is no tool of this name; nothing ran."
 _DENIED = "The administrator does not allow this tool; nothing ran."
 _GONE = "This tool is not offered at present; nothing ran."
 _TOO_MANY_WAIT = (
     "Nothing ran: the user cannot be asked about so many calls at once. Call it again later, if still needed."
+)
+_AWAY = (
+    "Nothing ran: the server of the approved tools cannot be reached at the moment. The approval still waits: "
+    "reload the conversation in a little while to approve again."
 )
 _CHANGED = "The tool has changed since the user was asked; nothing ran. Call it again if it is still wanted."
 
@@ -121,6 +125,19 @@ class Turn:
         self._rounds, self._calls = _so_far(opened)
         self._started = monotonic()
 
+    async def reach_tools(self) -> None:
+        """Wait for the servers of what the user approved; nothing of it is carried out yet.
+
+        Raises:
+            ToolsUnavailable: nothing of it can run now, and some of it may be able to later.
+        """
+        decision, toolbox = self._opened.decision, self._resources.toolbox
+        if decision is None or not decision.approved:
+            return
+        names = {call.name for call in unanswered_calls(self._opened.message.parts) if decision.approves(call.id)}
+        if await toolbox.reach(names) and names.isdisjoint(tool.name for tool in toolbox.tools()):
+            raise ToolsUnavailable(_AWAY, retry_after=_AGAIN_AFTER_SECONDS)
+
     async def take(self) -> Sequence[WaitingCall]:
         """The calls that wait for the user; none when the answer is complete.
 
@@ -128,9 +145,7 @@ class Turn:
             ProviderError: when a model call fails or ends without any text; the draft keeps what came before.
         """
         # Right after a start the servers are still on their way, and an answer without tools would be a worse one.
-        # What was approved is approved once, so its server is given all the time that it may need to connect.
-        decided = self._opened.decision is not None and self._opened.decision.approved
-        await self._resources.toolbox.settled(_SECONDS_TO_CONNECT if decided else _SECONDS_FOR_MORE_TOOLS)
+        await self._resources.toolbox.settled(_SECONDS_FOR_MORE_TOOLS)
         if self._opened.decision is not None:
             await self._carry_out(self._opened.decision)
         while calls := await self._ask():

@@ -82,6 +82,9 @@ class TurnStore(Protocol):
             InvalidRequest: the decision names a call that the approval is not about; the approval stays pending.
         """
 
+    async def return_approval(self, turn: OpenedTurn) -> None:
+        """Let the approval that the turn has claimed wait again: nothing of it was carried out, or ever will be."""
+
     async def close_turn(self, turn: OpenedTurn, answer: Message) -> bool:
         """Store the answer of a turn, with the approval it carries, in place of what it replaces.
 

@@ -17,6 +17,7 @@ _SEPARATOR = "__"
 _FITS = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 _STRANGE = re.compile(r"[^A-Za-z0-9_-]+")
 _HASH_DIGITS = 12
+_LONGEST_STEM = LONGEST - _HASH_DIGITS - 1
 _ENDS_IN_HASH = re.compile(rf"_[0-9a-f]{{{_HASH_DIGITS}}}")
 
 
@@ -26,10 +27,17 @@ def model_name(server: str, tool: str) -> str:
     if _is_plain(server, plain):
         return plain
     ending = "_" + hashlib.sha256(f"{server}\0{tool}".encode(errors="surrogatepass")).hexdigest()[:_HASH_DIGITS]
+    return _stem(plain)[:_LONGEST_STEM] + ending
+
+
+def may_be_of(name: str, server: str) -> bool:
+    """Whether a tool of that name for models could be the server's: sure where not, and where its name is plain."""
+    return name.startswith((f"{server}{_SEPARATOR}", _stem(f"{server}{_SEPARATOR}")[:_LONGEST_STEM]))
+
+
+def _stem(plain: str) -> str:
     stem = _STRANGE.sub("_", plain)
-    if not _FITS.match(stem):
-        stem = f"_{stem}"
-    return stem[: LONGEST - len(ending)] + ending
+    return stem if _FITS.match(stem) else f"_{stem}"
 
 
 def _is_plain(server: str, plain: str) -> bool:

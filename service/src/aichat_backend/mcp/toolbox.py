@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from contextvars import Context
 from functools import partial
@@ -19,7 +19,7 @@ from aichat_backend.chat.tools import ServerState, ServerStatus, Tool, ToolOutco
 from aichat_backend.mcp.backoff import Backoff
 from aichat_backend.mcp.configuration import read_configuration
 from aichat_backend.mcp.failures import CallFailed, NotRun, Unknown
-from aichat_backend.mcp.names import model_name
+from aichat_backend.mcp.names import may_be_of, model_name
 from aichat_backend.mcp.problems import FileProblem, Problem
 from aichat_backend.mcp.servers import Server, Servers
 from aichat_backend.mcp.text import capped, harmless
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from aichat_backend.mcp.owner import ServerOwner
 
 _REFRESH_SECONDS = 10.0
+_REACH_SECONDS = 45.0
+"""More than it takes a server to connect, or to fail in it."""
+_AWAY = (ServerState.CONNECTING, ServerState.FAILED)
 _LONGEST_DESCRIPTION = 8_192
 
 _log = structlog.get_logger(__name__)
@@ -113,6 +116,18 @@ class McpToolbox:
                 await self._loaded()
                 for owner in self._servers.owners:
                     await owner.first_attempt.wait()
+
+    async def reach(self, names: Collection[str]) -> Collection[str]:
+        """Wait for the servers of these tools, within a bounded time; one that failed is tried at once.
+
+        The answer is which of the tools are away although their servers are in use: they may come back.
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_REACH_SECONDS):
+                await self._loaded()
+                owners = {away.owner for name in names for away in self._away(name) if away.owner is not None}
+                await asyncio.gather(*(owner.list_again() for owner in owners))
+        return {name for name in names if any(self._away(name))}
 
     async def reload(self) -> None:
         """Read the configuration again. What is the same as before goes on; what is broken stays as it was."""
@@ -201,6 +216,13 @@ class McpToolbox:
         self._servers.start(
             lambda entry: new_owner(entry, pins=self._pins, on_change=self._look_again, backoff=self._new_backoff())
         )
+
+    def _away(self, name: str) -> Iterator[Server]:
+        """The servers, not there now, that a tool without a server may be of."""
+        if name not in self._tools:
+            for server in self._servers:
+                if server.status.state in _AWAY and may_be_of(name, server.entry.name):
+                    yield server
 
     async def _loaded(self) -> None:
         if self._loading is not None:

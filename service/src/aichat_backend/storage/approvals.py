@@ -30,6 +30,11 @@ _CLAIM = (
     .where(approvals.c.message_pk == bindparam("message_pk_"), _IS_PENDING)
     .values(status=bindparam("decided"), approved_ids=bindparam("approved"))
 )
+_RETURN = (
+    update(approvals)
+    .where(approvals.c.message_pk == bindparam("message_pk_"), approvals.c.status == ApprovalStatus.APPROVED.value)
+    .values(status=ApprovalStatus.PENDING.value, approved_ids=encoding.encode(()))
+)
 _SUPERSEDE = (
     update(approvals)
     .where(approvals.c.session_pk == bindparam("session_pk_"), _IS_PENDING)
@@ -66,6 +71,11 @@ def claim(connection: Connection, approval: Approval, message_pk: int, decision:
     values = {"message_pk_": message_pk, "decided": status.value, "approved": encoding.encode(approved)}
     if not connection.execute(_CLAIM, values).rowcount:
         raise _decided()
+
+
+def unclaim(connection: Connection, message_pk: int) -> None:
+    """Let an approval that was given be pending once more."""
+    connection.execute(_RETURN, {"message_pk_": message_pk})
 
 
 def _approved_ids(approval: Approval, decision: Decision) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from aichat_backend.chat.parts import Part, Role, TextPart
 from aichat_backend.chat.turns import OpenedTurn
 from aichat_backend.errors import Conflict, InvalidRequest, NotFound
 from aichat_backend.storage import queries
-from aichat_backend.storage.approvals import APPROVAL, claim, insert_approval, supersede
+from aichat_backend.storage.approvals import APPROVAL, claim, insert_approval, supersede, unclaim
 from aichat_backend.storage.attachments import REMOVE_FROM_SESSION, attach
 from aichat_backend.storage.clock import Clock, utc_now
 from aichat_backend.storage.database import Database
@@ -144,6 +144,17 @@ class SqlTurnStore:
             return OpenedTurn(session=session, history=tuple(map(message_of, rows)), decision=decision)
 
         return await self._database.write(decide)
+
+    async def return_approval(self, turn: OpenedTurn) -> None:
+        """Let the approval that the turn has claimed wait again: nothing of it was carried out, or ever will be."""
+        parameters = {**_named(turn.session), "message": turn.message.id}
+
+        def give_back(connection: Connection) -> None:
+            row = connection.execute(queries.LOCKED_MESSAGE, parameters).one_or_none()
+            if row is not None:
+                unclaim(connection, row.pk)
+
+        await self._database.write(give_back)
 
     async def close_turn(self, turn: OpenedTurn, answer: Message) -> bool:
         """Store the answer of a turn, with the approval it carries, in place of what it replaces.
