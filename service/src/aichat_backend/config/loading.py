@@ -11,6 +11,7 @@ import yaml
 from pydantic import ValidationError
 
 from aichat_backend.config.api_key import find_fallback_keys, find_key, keyless_fallbacks
+from aichat_backend.config.foreign_models import foreign_models
 from aichat_backend.config.problems import ConfigurationError, closest_setting, sentence, variable
 from aichat_backend.config.providers import ProviderName
 from aichat_backend.config.settings import PREFIX, Settings
@@ -64,7 +65,7 @@ def load_settings(
         raise ConfigurationError(
             sentence(detail, names.get(setting, variable(setting)), values) for detail, setting in wrong
         ) from None
-    loaded = LoadedSettings(settings, sources, tuple(_unknown_variables(environment)))
+    loaded = LoadedSettings(settings, sources, (*_unknown_variables(environment), *foreign_models(settings)))
     return _with_fallback_keys(_with_api_key(loaded, environment), environment)
 
 
