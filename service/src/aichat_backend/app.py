@@ -30,8 +30,9 @@ from aichat_backend.api.turns import TurnAnswers
 from aichat_backend.api.uploads import UploadResource
 from aichat_backend.api.usage import UsageResource
 from aichat_backend.attachments.extraction import TextExtractor
-from aichat_backend.attachments.intake import Intake, native_types
+from aichat_backend.attachments.intake import Intake
 from aichat_backend.attachments.limits import UploadLimits
+from aichat_backend.attachments.native import NativeFiles
 from aichat_backend.attachments.quota import UploadAllowance, UploadQuota
 from aichat_backend.chat.assistant import Assistant
 from aichat_backend.chat.history import ModelOptions
@@ -188,7 +189,9 @@ def _intake(settings: Settings, provider: Provider) -> Intake:
         limits=UploadLimits(
             files=settings.max_files, file_bytes=settings.max_file_bytes, message_bytes=settings.max_message_bytes
         ),
-        native=native_types(images=able.images, pdfs=able.pdfs),
+        native=NativeFiles.of(
+            images=able.images, pdfs=able.pdfs, file_room=able.file_room, picture_room=able.picture_room
+        ),
         extractor=TextExtractor(characters=_characters_of_a_file(settings)),
     )
 

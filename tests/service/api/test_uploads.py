@@ -227,6 +227,19 @@ async def test_a_model_that_cannot_see_gets_no_pictures(settings: Settings, prov
         assert stored(backend) == NOTHING
 
 
+async def test_pictures_that_do_not_fit_into_a_request_are_refused(
+    settings: Settings, provider: ScriptedProvider
+) -> None:
+    room = 2 * len(PICTURE.data) - 1
+    provider.capabilities = Capabilities(request_bytes=4_000_000 + 4 * (room // 3))
+    async with running_backend(settings, provider) as backend:
+        answer = await send_files(backend.user(), "Look.", PICTURE, PICTURE)
+
+        assert_error(answer, 413, "too_large_for_model", "at most")
+        assert stored(backend) == NOTHING
+        assert (await send_files(backend.user(), "Look.", PICTURE, streaming=True)).status == 200
+
+
 @STARTS_PROCESSES
 async def test_a_model_that_takes_no_pdfs_gets_their_text(settings: Settings, provider: ScriptedProvider) -> None:
     provider.capabilities = Capabilities(images=False, pdfs=False)

@@ -9,8 +9,9 @@ import pytest
 from aichat_backend.attachments.documents import DocumentKind, DocumentReader, DocumentText, Locked, Unreadable
 from aichat_backend.attachments.extraction import TextExtractor
 from aichat_backend.attachments.form import Upload
-from aichat_backend.attachments.intake import Intake, native_types
+from aichat_backend.attachments.intake import Intake
 from aichat_backend.attachments.limits import UploadLimits
+from aichat_backend.attachments.native import NativeFiles
 from aichat_backend.chat.files import NewFile
 from aichat_backend.errors import Impossible, PayloadTooLarge, UnsupportedMediaType
 from fakes.documents import line, pdf
@@ -40,9 +41,9 @@ def documents() -> Documents:
     return Documents()
 
 
-def intake(documents: Documents, *, images: bool, pdfs: bool) -> Intake:
+def intake(documents: Documents, *, images: bool, pdfs: bool, **rooms: int) -> Intake:
     extractor = TextExtractor(characters=100, documents=documents)
-    return Intake(limits=LIMITS, native=native_types(images=images, pdfs=pdfs), extractor=extractor)
+    return Intake(limits=LIMITS, native=NativeFiles.of(images=images, pdfs=pdfs, **rooms), extractor=extractor)
 
 
 @pytest.fixture
@@ -120,3 +121,21 @@ def test_an_earlier_file_must_suit_the_model_too(reading: Intake, mime_type: str
     else:
         with pytest.raises(Impossible, match=r"^a: "):
             reading.require_usable("a", mime_type, has_text=has_text)
+
+
+def test_what_has_no_text_must_have_room_in_a_request(documents: Documents) -> None:
+    narrow = intake(documents, images=True, pdfs=True, file_room=100, picture_room=60)
+    picture, scan = NewFile("a.png", "image/png", b"x" * 60), NewFile("scan.pdf", "application/pdf", b"x" * 40)
+    readable = NewFile("a.pdf", "application/pdf", b"x" * 1_000, "Hello")
+
+    narrow.require_room([picture, scan, readable])
+    with pytest.raises(PayloadTooLarge, match="at most 100 bytes together") as refusal:
+        narrow.require_room([picture, scan, NewFile("b.pdf", "application/pdf", b"x")])
+    assert refusal.value.code == "too_large_for_model"
+    with pytest.raises(PayloadTooLarge, match=r"big.png: .* at most 60 bytes"):
+        narrow.require_room([NewFile("big.png", "image/png", b"x" * 61)])
+    narrow.close()
+
+
+def test_without_a_limit_of_the_model_everything_has_room(seeing: Intake) -> None:
+    seeing.require_room([NewFile("a.png", "image/png", b"x" * 1_000_000)])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aichat_backend.chat.budget import MOST_FILE_BYTES, fitting
+from aichat_backend.chat.budget import fitting
 from aichat_backend.chat.parts import Role, TextPart
 from aichat_backend.chat.transcript import Step, transcript
 from fakes.messages import assistant, call, file, result, user
@@ -44,16 +44,3 @@ def test_pictures_and_files_count() -> None:
     assert len(fitting([*asked, *last], 2_000)) == 3
     assert len(fitting([*documents, *last], 10_000)) == 1
     assert len(fitting([*documents, *last], 60_000)) == 3
-
-
-def test_turns_are_left_out_when_the_bytes_of_their_files_are_too_many() -> None:
-    def seeing(size: int) -> list[Step]:
-        return transcript([user("See.", file("a.png", "image/png", size)), assistant("Yes.")])
-
-    half = MOST_FILE_BYTES // 2
-    plain = turn(1)
-
-    assert len(fitting([*seeing(half), *seeing(half), *seeing(half)], 100_000)) == 4
-    assert len(fitting([*seeing(half + 1), *plain, *seeing(half)], 100_000)) == len(plain) + 2
-    assert len(fitting([*plain, *seeing(2 * MOST_FILE_BYTES)], 100_000)) == len(plain) + 2, "only files are too much"
-    assert len(fitting([*seeing(1), *seeing(2 * MOST_FILE_BYTES)], 100_000)) == 2

@@ -60,9 +60,19 @@ def test_some_need_no_key(name: str) -> None:
 
 
 def test_what_an_openai_takes_depends_on_whose_it_is() -> None:
-    assert built().capabilities == Capabilities()
+    assert built().capabilities == Capabilities(request_bytes=50_000_000)
     assert built(LLM_BASE_URL="http://127.0.0.1:8000/v1").capabilities == Capabilities(pdfs=False)
     assert built(LLM_BASE_URL="https://eu.api.openai.com/v1").problem() is not None
+
+
+@pytest.mark.parametrize(
+    ("provider", "files", "picture"),
+    [("openai", 34_500_000, None), ("anthropic", 21_000_000, 7_500_000), ("gemini", 12_000_000, None)],
+)
+def test_how_much_a_vendor_takes_is_known_before_base64(provider: str, files: int, picture: int | None) -> None:
+    able = built(LLM_PROVIDER=provider).capabilities
+
+    assert (able.file_room, able.picture_room) == (files, picture)
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,7 @@ class MessageFiles:
         Raises:
             TooManyRequests: the user has uploaded as much as is allowed for now.
             NotFound: an earlier file is not there, or not the user's.
+            PayloadTooLarge: they are too many, or too large for the model.
             ChatError: as `Intake.take`.
         """
         self._intake.require_count(len(files))
@@ -48,6 +49,7 @@ class MessageFiles:
         accepted = [
             await self._earlier(user_id, file.id) if isinstance(file, EarlierFile) else next(taken) for file in files
         ]
+        self._intake.require_room(accepted)
         return tuple([await self._store.keep(file) for file in accepted])
 
     async def _earlier(self, user_id: str, attachment_id: str) -> NewFile:

@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from aichat_backend.attachments.documents import Locked, Unreadable
 from aichat_backend.attachments.extraction import TextExtractor
 from aichat_backend.attachments.form import Upload
 from aichat_backend.attachments.limits import UploadLimits
-from aichat_backend.attachments.types import IMAGES, PDF, type_of
+from aichat_backend.attachments.native import NativeFiles
+from aichat_backend.attachments.types import IMAGES, type_of
 from aichat_backend.chat.files import NewFile
 from aichat_backend.errors import Impossible, PayloadTooLarge
 
 _UNSUPPORTED = "unsupported_by_model"
+_TOO_LARGE = "too_large_for_model"
 _WORKERS = 2
 """Files that are looked at at the same time, whoever sent them."""
 
 
 class Intake:
-    """Checks files. `native` are the types that the model takes as they are."""
+    """Checks files. `native` is what the model takes as it is."""
 
-    def __init__(self, *, limits: UploadLimits, native: Collection[str], extractor: TextExtractor) -> None:
+    def __init__(self, *, limits: UploadLimits, native: NativeFiles, extractor: TextExtractor) -> None:
         self.limits = limits
         self._native = native
         self._extractor = extractor
@@ -57,12 +59,32 @@ class Intake:
         Raises:
             Impossible: it cannot (`unsupported_by_model`).
         """
-        if mime_type in self._native or has_text:
+        if mime_type in self._native.types or has_text:
             return
         what = (
             "cannot look at images" if mime_type in IMAGES else "reads only the text of such files, and this has none"
         )
         raise Impossible(f"{filename}: the configured model {what}.", code=_UNSUPPORTED)
+
+    def require_room(self, files: Sequence[NewFile]) -> None:
+        """Go on if a request to the model has room for all that has no text to be sent instead.
+
+        Raises:
+            PayloadTooLarge: it has not (`too_large_for_model`).
+        """
+        shown = [file for file in files if file.text is None]
+        largest, room = self._native.picture_room, self._native.file_room
+        for file in shown:
+            if largest is not None and file.mime_type in IMAGES and len(file.data) > largest:
+                raise PayloadTooLarge(
+                    f"{file.filename}: the configured model takes pictures of at most {largest} bytes.", code=_TOO_LARGE
+                )
+        if room is not None and sum(len(file.data) for file in shown) > room:
+            raise PayloadTooLarge(
+                "These files are too large for the configured model: pictures, and documents without text, may have "
+                f"at most {room} bytes together in one message.",
+                code=_TOO_LARGE,
+            )
 
     def close(self) -> None:
         """Take no more, and end what is under way."""
@@ -84,13 +106,8 @@ class Intake:
         except Locked as reason:
             raise Impossible(f"{name}: {reason}") from reason
         except Unreadable as reason:
-            if mime_type in self._native:
+            if mime_type in self._native.types:
                 return None
             raise Impossible(
                 f"{name}: {reason} The configured model reads only the text of such files.", code=_UNSUPPORTED
             ) from reason
-
-
-def native_types(*, images: bool, pdfs: bool) -> frozenset[str]:
-    """The types that a model takes as they are."""
-    return frozenset(IMAGES if images else ()) | frozenset((PDF,) if pdfs else ())

@@ -168,6 +168,7 @@ class Turn:
             self._draft.parts(),
             tools=tuple(ToolSpec(tool.name, tool.description, tool.input_schema) for tool in self._offered.values()),
             files=self._files,
+            able=provider.capabilities,
         )
         calls = await self._listen(request)
         if not calls and not self._draft.has_text:

@@ -12,7 +12,7 @@ from aichat_backend.providers.anthropic_errors import sdk_failure
 from aichat_backend.providers.anthropic_request import request_body, request_headers
 from aichat_backend.providers.anthropic_thinking import PROVIDER
 from aichat_backend.providers.anthropic_wire import AnswerDecoder
-from aichat_backend.providers.base import ModelRequest
+from aichat_backend.providers.base import Capabilities, ModelRequest
 from aichat_backend.providers.bodies import encoded
 from aichat_backend.providers.streamed import MAX_RETRIES, NO_KEY, Answer, StreamedProvider, refuse_long_waits
 
@@ -26,6 +26,7 @@ class AnthropicProvider(StreamedProvider["AsyncAnthropic"]):
     """Asks Anthropic. An address may end in `/v1` or not."""
 
     name = PROVIDER
+    capabilities = Capabilities(request_bytes=32_000_000, picture_bytes=10_000_000)
     _own_url = "https://api.anthropic.com"
     _key_variables = "AICHAT_API_KEY, AICHAT_API_KEY_FILE or ANTHROPIC_API_KEY"
 

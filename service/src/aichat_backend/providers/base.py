@@ -98,12 +98,38 @@ class ModelRequest(Struct, frozen=True, kw_only=True):
     """None leaves it to the model."""
 
 
+_BESIDE_FILES = 4_000_000
+"""Bytes of a request that are left for all but its files."""
+
+
 class Capabilities(Struct, frozen=True):
     """What a provider takes natively. PDFs that it does not take it gets as text."""
 
     tools: bool = True
     images: bool = True
     pdfs: bool = True
+    request_bytes: int | None = None
+    """How large a whole request may be, where the vendor says so; files are in it in base64."""
+    picture_bytes: int | None = None
+    """How large one picture in base64 may be, where the vendor says so."""
+
+    @property
+    def file_room(self) -> int | None:
+        """Bytes of files that fit into one request."""
+        return None if self.request_bytes is None else _before_base64(self.request_bytes - _BESIDE_FILES)
+
+    @property
+    def picture_room(self) -> int | None:
+        """Bytes of the largest picture."""
+        return None if self.picture_bytes is None else _before_base64(self.picture_bytes)
+
+    def shows(self, mime_type: str) -> bool:
+        """Whether the model gets files of that type as they are, and not as text."""
+        return self.images if mime_type.startswith("image/") else self.pdfs and mime_type == "application/pdf"
+
+
+def _before_base64(size: int) -> int:
+    return size // 4 * 3
 
 
 class Provider(Protocol):

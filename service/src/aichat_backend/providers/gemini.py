@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aichat_backend.errors import ProviderError, ProviderFailure
 from aichat_backend.providers.addresses import without_credentials
-from aichat_backend.providers.base import ModelRequest
+from aichat_backend.providers.base import Capabilities, ModelRequest
 from aichat_backend.providers.decoding import json_or_text
 from aichat_backend.providers.failures import redirect_failure
 from aichat_backend.providers.gemini_errors import asked_to_wait, status_failure
@@ -55,6 +55,7 @@ class GeminiProvider(StreamedProvider[_Connected]):
     """
 
     name = PROVIDER
+    capabilities = Capabilities(request_bytes=20_000_000)
     _own_url = "https://generativelanguage.googleapis.com"
     _key_variables = "AICHAT_API_KEY, AICHAT_API_KEY_FILE, GEMINI_API_KEY or GOOGLE_API_KEY"
 

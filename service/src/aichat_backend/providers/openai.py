@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 _CONNECT_SECONDS = 10.0
 
 
+_OWN_REQUEST_BYTES = 50_000_000
+"""All files of a request together. What other servers take, they do not say."""
+
+
 class OpenAIProvider(StreamedProvider["AsyncOpenAI"]):
     """Asks an OpenAI-compatible API. Of these only OpenAI's own is known to read PDFs."""
 
@@ -34,7 +38,8 @@ class OpenAIProvider(StreamedProvider["AsyncOpenAI"]):
         super().__init__(api_key=api_key, base_url=base_url, limits=limits)
         self._address = Address(self._base_url)
         self._needs_key = self._address.is_openai
-        self.capabilities = Capabilities(pdfs=self._address.is_openai)
+        is_openai = self._address.is_openai
+        self.capabilities = Capabilities(pdfs=is_openai, request_bytes=_OWN_REQUEST_BYTES if is_openai else None)
 
     async def _connect(self) -> AsyncOpenAI:
         return await asyncio.to_thread(self._build_client)
