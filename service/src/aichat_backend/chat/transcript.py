@@ -14,6 +14,7 @@ from msgspec import Struct, structs
 
 from aichat_backend.chat.approvals import Approval
 from aichat_backend.chat.conversation import Message
+from aichat_backend.chat.marks import page_context
 from aichat_backend.chat.parts import AttachmentPart, Part, ReasoningPart, Role, TextPart, ToolCallPart, ToolResultPart
 
 NOT_APPROVED = "The user did not approve this call; it did not run."
@@ -80,7 +81,7 @@ def _with_context(message: Message) -> Sequence[Part]:
     if not message.context:
         return message.parts
     facts = "\n".join(f"- {name}: {value}" for name, value in message.context.items())
-    return (*message.parts, TextPart(f"The page this was asked on says about itself:\n{facts}"))
+    return (*message.parts, TextPart(f"The page this was asked on says about itself:\n{page_context(facts)}"))
 
 
 def _grouped(said: Iterable[_Said]) -> Iterator[tuple[str, list[_Said]]]:
