@@ -8,7 +8,7 @@ from aichat_backend.config.loading import load_settings
 
 
 def warnings(**environment: str) -> tuple[str, ...]:
-    keys = {name: "k" for name in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY")}
+    keys = dict.fromkeys(("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY"), "k")
     return load_settings(keys | {f"AICHAT_LLM_{name}": value for name, value in environment.items()}, None).warnings
 
 

@@ -53,6 +53,25 @@ def test_the_users_id_is_filled_in_for_each_user() -> None:
     assert value.for_user("8") == "id=8;"
 
 
+def test_tools_are_listed_as_whoever_the_placeholder_names() -> None:
+    value = fill("id=${user_id:lister@pmm};", {}).value
+
+    assert value.names_user
+    assert value.for_user("7") == "id=7;"
+    assert value.for_listing() == "id=lister@pmm;"
+
+
+def test_without_a_name_a_users_header_is_not_sent_when_tools_are_listed() -> None:
+    assert fill("id=${user_id}", {}).value.for_listing() is None
+    assert fill("same", {}).value.for_listing() == "same"
+
+
+@pytest.mark.parametrize("name", ["", "two words", "ü", "x" * 129])
+def test_a_name_to_list_tools_as_must_be_one_that_a_user_could_have(name: str) -> None:
+    with pytest.raises(EntryProblem, match="user_id:NAME"):
+        fill(f"${{user_id:{name}}}", {})
+
+
 @pytest.mark.parametrize("user_id", ["", "1\r\nX-Admin: yes", "a b", "ü", "x" * 129])
 def test_an_id_that_is_no_word_gets_into_no_header(user_id: str) -> None:
     with pytest.raises(ValueError, match="cannot be written into a header"):
@@ -78,7 +97,7 @@ def test_a_file_that_everyone_can_read_is_warned_about(tmp_path: Path) -> None:
     [
         ("${HOME}", "not known"),
         ("${env:}", "not known"),
-        ("${user_id:1}", "not known"),
+        ("${user:1}", "not known"),
         ("${unclosed", "not known"),
         ("${env:NOT_THERE}", "NOT_THERE, which is not set"),
         ("${file:relative}", "whole path"),

@@ -9,7 +9,7 @@ from mcp_types import CallToolResult
 from starlette.responses import Response
 
 from aichat_backend.mcp import personal
-from fakes.mcp_endpoint import FakeEndpoint, said, serving, tool
+from fakes.mcp_endpoint import FakeEndpoint, Seen, said, serving, tool
 from fakes.mcp_toolbox import OpenWorkshop
 
 pytestmark = pytest.mark.thorough
@@ -59,12 +59,48 @@ async def test_tools_are_listed_without_any_users_id(open_workshop: OpenWorkshop
         assert {seen.headers.get("x-pmm-user") for seen in endpoint.seen} == {None}
 
 
-async def test_a_server_that_wants_an_id_for_its_list_is_told(open_workshop: OpenWorkshop) -> None:
-    fake = FakeEndpoint(turn_away=lambda seen: None if "x-pmm-user" in seen.headers else Response("who?", 401))
-    async with serving(fake) as endpoint, open_workshop(remote={**endpoint.entry, **HEADERS}) as shop:
+def who_are_you(seen: Seen) -> Response | None:
+    return None if "x-pmm-user" in seen.headers else Response("who?", 401)
+
+
+async def test_a_server_that_wants_an_id_for_its_list_is_told_with_the_remedy(open_workshop: OpenWorkshop) -> None:
+    async with (
+        serving(FakeEndpoint(turn_away=who_are_you)) as endpoint,
+        open_workshop(remote={**endpoint.entry, **HEADERS}) as shop,
+    ):
         await shop.until_state("remote", "failed")
 
-        assert "${user_id}" in str(shop.status("remote").last_error)
+        error = str(shop.status("remote").last_error)
+        assert "HTTP status 401" in error
+        assert "offers no tools" not in error
+        assert "${user_id:NAME}" in error
+
+
+async def test_a_server_that_lists_nothing_to_nobody_is_told_with_the_remedy(open_workshop: OpenWorkshop) -> None:
+    async with (
+        serving(FakeEndpoint(tools=[])) as endpoint,
+        open_workshop(remote={**endpoint.entry, **HEADERS}) as shop,
+    ):
+        assert shop.status("remote").state == "ready"
+        assert "${user_id:NAME}" in str(shop.status("remote").last_error)
+
+        endpoint.tools = [tool("echo")]
+        await shop.toolbox.refresh()
+        assert shop.status("remote").last_error is None
+
+
+async def test_tools_can_be_listed_as_a_user_of_the_operators_choice(open_workshop: OpenWorkshop) -> None:
+    headers = {"headers": {"X-PMM-User": "${user_id:lister}"}}
+    async with (
+        serving(FakeEndpoint(turn_away=who_are_you)) as endpoint,
+        open_workshop(remote={**endpoint.entry, **headers}) as shop,
+    ):
+        assert shop.names() == ["echo"]
+        assert {seen.headers["x-pmm-user"] for seen in endpoint.seen} == {"lister"}
+
+        await shop.call("echo", user_id="7")
+
+        assert [seen.headers["x-pmm-user"] for seen in endpoint.asked("tools/call")] == ["7"]
 
 
 async def test_a_connection_that_is_not_used_is_closed(

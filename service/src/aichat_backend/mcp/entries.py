@@ -11,6 +11,10 @@ from aichat_backend.mcp.interpolation import HeaderValue
 from aichat_backend.mcp.policy import ToolRules
 from aichat_backend.mcp.problems import Problem
 
+LISTED_FOR_NOBODY = (
+    'its tools are listed without the "headers" that have ${user_id}; write ${user_id:NAME} there to list them as NAME'
+)
+
 
 class Transport(StrEnum):
     """How a server is spoken to."""
@@ -47,14 +51,20 @@ class Endpoint(Struct, frozen=True, kw_only=True):
         """Whether each user needs connections of their own, for the sake of a header."""
         return any(value.names_user for value in self.headers.values())
 
+    @property
+    def lists_for_nobody(self) -> bool:
+        """Whether tools are listed without a header that calls have."""
+        return any(value.for_listing() is None for value in self.headers.values())
+
     def headers_for(self, user_id: str | None) -> dict[str, str]:
-        """What goes with each request; without a user, the personal ones are left out.
+        """What goes with each request; without a user, the personal ones that name nobody to list as are left out.
 
         Raises:
             ValueError: such an id has no place in a header.
         """
         if user_id is None:
-            return {name: value.text for name, value in self.headers.items() if not value.names_user}
+            listing = {name: value.for_listing() for name, value in self.headers.items()}
+            return {name: value for name, value in listing.items() if value is not None}
         return {name: value.for_user(user_id) for name, value in self.headers.items()}
 
 

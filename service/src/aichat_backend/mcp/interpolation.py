@@ -1,5 +1,7 @@
 """Placeholders in values of the configuration: `${env:NAME}`, `${file:/path}` and, in headers, `${user_id}`.
 
+`${user_id:NAME}` is the same, and NAME where no user asks: when tools are listed.
+
 What a placeholder brings in is text: a `${…}` inside it stays as it is. `$${` writes `${`.
 """
 
@@ -25,6 +27,8 @@ class HeaderValue(Struct, frozen=True):
     """A header's value; None in it is the place of the user's id."""
 
     pieces: tuple[str | None, ...]
+    listed_as: str | None = None
+    """What stands in that place while tools are listed, which is done for all users at once."""
 
     @property
     def names_user(self) -> bool:
@@ -40,6 +44,12 @@ class HeaderValue(Struct, frozen=True):
         if not _USER_ID.fullmatch(user_id):
             raise ValueError("the user's id cannot be written into a header")
         return "".join(user_id if piece is None else piece for piece in self.pieces)
+
+    def for_listing(self) -> str | None:
+        """The value while tools are listed; None when there is none without a user."""
+        if not self.names_user:
+            return self.text
+        return None if self.listed_as is None else self.for_user(self.listed_as)
 
     @property
     def text(self) -> str:
@@ -63,6 +73,7 @@ def fill(text: str, environment: Mapping[str, str]) -> Filled:
         EntryProblem: a placeholder is unknown, or what it names is missing; the message tells the remedy.
     """
     pieces: list[str | None] = []
+    listed_as: str | None = None
     secrets: list[str] = []
     warnings: list[str] = []
     for piece in _split(text):
@@ -77,9 +88,10 @@ def fill(text: str, environment: Mapping[str, str]) -> Filled:
                 pieces.append(found)
                 secrets.append(found)
                 warnings += odd
-            case _:
+            case (_, name):
                 pieces.append(None)
-    return Filled(HeaderValue(tuple(pieces)), tuple(secrets), tuple(warnings))
+                listed_as = name or listed_as
+    return Filled(HeaderValue(tuple(pieces), listed_as), tuple(secrets), tuple(warnings))
 
 
 def check_placeholders(text: str) -> None:
@@ -107,12 +119,14 @@ def _split(text: str) -> Iterator[str | tuple[str, str]]:
         if found[0] == "$${":
             yield "${"
             continue
-        source, _colon, name = (found["word"] or "").partition(":")
-        if (source, name) != (USER_ID, "") and (source not in ("env", "file") or not name):
+        source, colon, name = (found["word"] or "").partition(":")
+        if source not in (USER_ID, "env", "file") or not (name or source == USER_ID):
             raise EntryProblem(
                 "has a placeholder that is not known; known are ${env:NAME}, ${file:/path} and, in headers, "
                 "${user_id}; $${ writes ${"
             )
+        if source == USER_ID and colon and not _USER_ID.fullmatch(name):
+            raise EntryProblem("has a name in ${user_id:NAME} that no user can have: letters, digits, and any of _.@-")
         yield source, name
     if end < len(text):
         yield text[end:]

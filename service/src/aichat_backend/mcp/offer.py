@@ -8,7 +8,7 @@ import structlog
 from msgspec import Struct
 
 from aichat_backend.chat.tools import ToolPins, ToolPolicy
-from aichat_backend.mcp.entries import ServerEntry
+from aichat_backend.mcp.entries import LISTED_FOR_NOBODY, Endpoint, ServerEntry
 from aichat_backend.mcp.listing import ListedTool
 from aichat_backend.mcp.pins import Pins, PinsUnknown
 from aichat_backend.mcp.text import one_line
@@ -37,6 +37,7 @@ class Offer:
         """Whether the pins could be asked."""
         self._changed: tuple[str, ...] = ()
         self._fitting_none: tuple[str, ...] = ()
+        self._offers_nothing_to_nobody = False
 
     def find(self, name: str) -> OfferedTool | None:
         """The tool of that name at its server."""
@@ -47,6 +48,8 @@ class Offer:
         """What an administrator should know of it."""
         if not self.pins_known:
             return "the database cannot tell which tools have changed: every one is asked for until it can"
+        if self._offers_nothing_to_nobody:
+            return f"it offers no tools: {LISTED_FOR_NOBODY}"
         if self._changed:
             return one_line(
                 "new or changed since the entry was first used, and asked for until it is edited: "
@@ -68,6 +71,8 @@ class Offer:
             self.pins_known = True
             self._tell_changes(tuple(tool.name for tool in listed if tool.name not in known))
         self._tell_misspelt(listed)
+        target = self._entry.target
+        self._offers_nothing_to_nobody = not listed and isinstance(target, Endpoint) and target.lists_for_nobody
         tools = tuple(self._offered(tool, trustworthy=tool.name in known) for tool in listed)
         different, self.tools = tools != self.tools, tools
         return different

@@ -20,7 +20,7 @@ from msgspec import Struct
 from aichat_backend import __version__
 from aichat_backend.mcp.connection import Connection
 from aichat_backend.mcp.endpoint import NOT_TAKEN, endpoint_transport, what_failed
-from aichat_backend.mcp.entries import Command, Endpoint, ServerEntry, Transport
+from aichat_backend.mcp.entries import LISTED_FOR_NOBODY, Command, Endpoint, ServerEntry, Transport
 from aichat_backend.mcp.failures import ServerFailed
 from aichat_backend.mcp.link import Link, watched
 from aichat_backend.mcp.redaction import Redactor
@@ -161,8 +161,8 @@ def _answered_with(status: int, entry: ServerEntry) -> str:
     match status:
         case 301 | 302 | 303 | 307 | 308:
             return f'{told}: a redirect to another server is not followed; check the entry\'s "url"'
-        case 401 | 403 if isinstance(entry.target, Endpoint) and entry.target.is_personal:
-            return f'{told}: its tools are listed without the "headers" that have ${{user_id}}'
+        case 401 | 403 if isinstance(entry.target, Endpoint) and entry.target.lists_for_nobody:
+            return f"{told}: {LISTED_FOR_NOBODY}"
         case 401 | 403:
             return f'{told}: check what the entry sends as "headers"'
         case 400 | 404 | 405 | 406 | 415 if entry.transport is Transport.HTTP:
