@@ -17,7 +17,7 @@ from aichat_backend.chat.turn import TurnLimits
 from aichat_backend.errors import ProviderError, ProviderFailure
 from fakes.messages import assistant, call, result, user
 from fakes.stage import Stage, approval_for, offer, waiting
-from fakes.toolbox import tool
+from fakes.toolbox import Gate, tool
 
 AUTO = ToolPolicy.AUTO
 
@@ -187,16 +187,43 @@ async def test_a_failure_costs_what_was_asked_unless_the_question_was_refused(
     assert (stage.draft.usage is not None) == (said or failure in heard)
 
 
-async def test_a_turn_that_takes_too_long_stops_and_says_so(stage: Stage) -> None:
-    stage.limits = TurnLimits(seconds=0)
-    offer(stage, tool("query", policy=AUTO))
-    async with stage.taking():
+async def test_a_tool_that_takes_too_long_is_stopped_with_the_turn_which_says_so(stage: Stage) -> None:
+    stage.limits = TurnLimits(seconds=0.5)
+    gate = Gate()
+    offer(stage, tool("slow", policy=AUTO))
+    stage.toolbox.behaviours["slow"] = gate
+    async with stage.taking() as task:
         model = await stage.asked()
-        model.use("a", "query")
+        model.use("a", "slow")
         model.finish()
 
-    assert stage.toolbox.calls == []
-    assert "limit of 0 seconds" in text_of(stage.draft.parts())
+    assert await waiting(task) == []
+    assert gate.left.is_set()
+    assert "stopped while the tool ran" in stage.results()["a"]
+    assert "limit of 0.5 seconds" in text_of(stage.draft.parts())
+
+
+async def test_a_model_that_takes_too_long_is_stopped_with_the_turn_which_says_so(stage: Stage) -> None:
+    stage.limits = TurnLimits(seconds=0.5)
+    offer(stage, tool("query", policy=AUTO))
+    async with stage.taking() as task:
+        model = await stage.asked()
+        model.use("a", "query")
+        model.say("Half an")
+
+    assert await waiting(task) == []
+    assert model.left.is_set()
+    assert "Nothing ran: the limit of 0.5 seconds" in stage.results()["a"]
+    assert stage.events()[-1]["content"].startswith("\n\n*I stop here: the limit of 0.5 seconds")
+
+
+async def test_a_sentence_that_is_cut_short_does_not_run_into_the_reason(stage: Stage) -> None:
+    stage.limits = TurnLimits(seconds=0.5)
+    async with stage.taking():
+        (await stage.asked()).say("Half an")
+
+    assert text_of(stage.draft.parts()).startswith("Half an\n\n*I stop here")
+    assert stage.events()[-1]["content"].startswith("\n\n*I stop here")
 
 
 async def test_rounds_before_an_approval_count(stage: Stage) -> None:

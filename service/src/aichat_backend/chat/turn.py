@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from itertools import groupby
-from time import monotonic
 
 from msgspec import Struct
 
@@ -17,7 +17,7 @@ from aichat_backend.chat.estimates import estimated_usage
 from aichat_backend.chat.executions import Executions
 from aichat_backend.chat.files import FileStore, ReadOnce
 from aichat_backend.chat.history import ModelOptions, build_request
-from aichat_backend.chat.parts import Part, Role, ToolCallPart
+from aichat_backend.chat.parts import Part, Role, TextPart, ToolCallPart
 from aichat_backend.chat.policy import is_tainted, policy_for
 from aichat_backend.chat.text import repaired
 from aichat_backend.chat.tool_events import tool_calls
@@ -40,6 +40,7 @@ from aichat_backend.streams.messages import StreamMessage, StreamMessageType
 _SECONDS_FOR_MORE_TOOLS = 5.0
 _AGAIN_AFTER_SECONDS = 30
 
+_PARAGRAPH = "\n\n"
 _UNKNOWN = "There is no tool of this name; nothing ran."
 _DENIED = "The administrator does not allow this tool; nothing ran."
 _GONE = "This tool is not offered at present; nothing ran."
@@ -123,7 +124,6 @@ class Turn:
         self._offered: Mapping[str, Tool] = {}
         self._new_paragraph = False
         self._rounds, self._calls = _so_far(opened)
-        self._started = monotonic()
 
     async def reach_tools(self) -> None:
         """Wait for the servers of what the user approved; nothing of it is carried out yet.
@@ -139,11 +139,23 @@ class Turn:
             raise ToolsUnavailable(_AWAY, retry_after=_AGAIN_AFTER_SECONDS)
 
     async def take(self) -> Sequence[WaitingCall]:
-        """The calls that wait for the user; none when the answer is complete.
+        """The calls that wait for the user; none when the answer is complete, or has come to a limit.
 
         Raises:
             ProviderError: when a model call fails or ends without any text; the draft keeps what came before.
         """
+        seconds = self._resources.limits.seconds
+        try:
+            async with asyncio.timeout(seconds) as time:
+                return await self._take()
+        except TimeoutError:
+            if not time.expired():
+                raise
+        limit = f"the limit of {seconds:g} seconds for one answer is reached"
+        self._end_at(limit, unanswered_calls(self._draft.parts()))
+        return ()
+
+    async def _take(self) -> Sequence[WaitingCall]:
         # Right after a start the servers are still on their way, and an answer without tools would be a worse one.
         await self._resources.toolbox.settled(_SECONDS_FOR_MORE_TOOLS)
         if self._opened.decision is not None:
@@ -267,8 +279,6 @@ class Turn:
         limits, usage = self._resources.limits, self._draft.usage
         if self._rounds > limits.rounds:
             return f"the limit of {limits.rounds} rounds of tool calls for one answer is reached"
-        if monotonic() - self._started > limits.seconds:
-            return f"the limit of {limits.seconds:g} seconds for one answer is reached"
         if usage is not None and usage.input_tokens + usage.output_tokens > limits.tokens:
             return f"the limit of {limits.tokens} tokens for one answer is reached"
         return None
@@ -276,15 +286,19 @@ class Turn:
     def _end_at(self, limit: str, calls: Sequence[ToolCallPart]) -> None:
         for call in calls:
             self._executions.refuse(call, f"Nothing ran: {limit}.")
-        self._new_paragraph = self._draft.has_text
-        self._say(TextDelta(f"*I stop here: {limit}. Ask me to go on if you want me to.*"))
+        # A model that is stopped in mid-sentence has no call between what it said and this.
+        cut_short = any(isinstance(part, TextPart) for part in self._draft.parts()[-1:])
+        self._new_paragraph = self._draft.has_text and not cut_short
+        self._say(
+            TextDelta(f"{_PARAGRAPH if cut_short else ''}*I stop here: {limit}. Ask me to go on if you want me to.*")
+        )
 
     def _say(self, delta: TextDelta | ReasoningDelta) -> None:
         self._draft.add(delta)
         content = delta.text
         if self._new_paragraph and content and isinstance(delta, TextDelta):
             self._new_paragraph = False
-            content = f"\n\n{content.lstrip()}"
+            content = f"{_PARAGRAPH}{content.lstrip()}"
         if content:
             self._log.append(StreamMessage(type=_TYPES[type(delta)], session_id=self._session_id, content=content))
 
