@@ -203,6 +203,15 @@ async def test_limits_are_those_of_the_settings(narrow: Backend) -> None:
     assert stored(narrow) == before
 
 
+async def test_of_a_message_that_is_refused_no_file_is_kept(settings: Settings) -> None:
+    async with running_backend(settings.model_copy(update={"max_messages_per_minute": 1})) as backend:
+        assert (await backend.user().post("/send", {"message": "Why?"})).status == 200
+        refused = await send_files(backend.user(), "Look.", CSV, PICTURE)
+
+        assert_error(refused, 429, "too_many_messages")
+        assert backend.rows("blobs", "uploads") == {"blobs": 0, "uploads": 0}
+
+
 @pytest.mark.parametrize("limit", [{"max_files_per_hour": 2}, {"max_upload_bytes_per_hour": 2 * len(CSV.data)}])
 async def test_how_much_may_be_uploaded_in_an_hour_is_a_setting(settings: Settings, limit: dict[str, int]) -> None:
     async with running_backend(settings.model_copy(update=limit)) as backend:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 
 from aichat_backend.chat.files import NewFile, StoredFile
 from aichat_backend.chat.parts import AttachmentPart
@@ -31,3 +32,6 @@ class FilesInMemory:
     async def find(self, user_id: str, attachment_id: str) -> AttachmentPart:
         """None belongs to anybody: nothing was sent."""
         raise NotFound(f"{user_id} has no attachment {attachment_id}")
+
+    async def forget(self, files: Sequence[AttachmentPart]) -> None:
+        """Nothing: whatever a test kept it may look at."""

@@ -153,6 +153,20 @@ async def test_contents_stay_that_are_kept_for_a_message_to_come(
     assert await files.read(to_come.sha256) == StoredFile(PLAN.data, "EXPLAIN")
 
 
+async def test_what_is_forgotten_goes_unless_a_message_has_it(
+    store: Store, files: SqlFileStore, database: Database
+) -> None:
+    sent, again, alone = [
+        await files.keep(NewFile("a.txt", "text/plain", data, None)) for data in (b"shared", b"shared", b"alone")
+    ]
+    await send(store, ANN, "s", sent)
+    await files.forget([again, alone])
+    await files.forget([])
+
+    assert await contents(database) == [sent.sha256]
+    assert await column(database, "SELECT id FROM uploads") == []
+
+
 async def test_files_of_a_replaced_answer_go_and_those_of_the_question_stay(
     store: Store, files: SqlFileStore, database: Database
 ) -> None:

@@ -15,7 +15,7 @@ from aichat_backend.chat.assistant import Assistant
 from aichat_backend.chat.control import decision_in
 from aichat_backend.chat.refusals import Refusal
 from aichat_backend.chat.runs import Run
-from aichat_backend.errors import Impossible, InvalidRequest, PayloadTooLarge
+from aichat_backend.errors import ChatError, Impossible, InvalidRequest, PayloadTooLarge
 
 
 class Asked(Struct, frozen=True, kw_only=True):
@@ -57,7 +57,11 @@ class Asking:
                 raise Impossible("A decision about tools takes no files; send them with a message of their own.")
             return await self._decisions.take(request, session_id, decision)
         files = await self._files.keep(user_id, asked.files)
-        return await self._assistant.ask(user_id, session_id, asked.message, asked.context, files)
+        try:
+            return await self._assistant.ask(user_id, session_id, asked.message, asked.context, files)
+        except ChatError:
+            await self._files.forget(files)
+            raise
 
     def _check(self, asked: Asked) -> None:
         if not asked.message.strip():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import structlog
 from msgspec import Struct
 
 from aichat_backend.attachments.form import Upload
@@ -11,7 +12,9 @@ from aichat_backend.attachments.intake import Intake
 from aichat_backend.attachments.quota import UploadQuota
 from aichat_backend.chat.files import FileStore, NewFile
 from aichat_backend.chat.parts import AttachmentPart
-from aichat_backend.errors import NotFound
+from aichat_backend.errors import ChatError, NotFound
+
+_log = structlog.get_logger(__name__)
 
 
 class EarlierFile(Struct, frozen=True):
@@ -51,6 +54,13 @@ class MessageFiles:
         ]
         self._intake.require_room(accepted)
         return tuple([await self._store.keep(file) for file in accepted])
+
+    async def forget(self, files: Sequence[AttachmentPart]) -> None:
+        """Let go of what was kept for a message that was then refused. Where that fails, it goes after a while."""
+        try:
+            await self._store.forget(files)
+        except ChatError as error:
+            _log.warning("files_not_forgotten", files=len(files), detail=error.detail or error.message)
 
     async def _earlier(self, user_id: str, attachment_id: str) -> NewFile:
         part = await self._store.find(user_id, attachment_id)

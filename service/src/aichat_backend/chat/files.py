@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from msgspec import Struct
@@ -54,6 +55,9 @@ class FileStore(FileReader, Protocol):
         Raises:
             NotFound: there is none, or it is another user's.
         """
+
+    async def forget(self, files: Sequence[AttachmentPart]) -> None:
+        """Let go of files that were kept for a message which will not come; what messages have stays."""
 
 
 class ReadOnce:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -55,6 +55,12 @@ def _files_of(message: Message) -> Iterator[AttachmentPart]:
             yield part
         elif isinstance(part, ToolResultPart):
             yield from part.files
+
+
+def drop_uploads(connection: Connection, files: Sequence[AttachmentPart]) -> None:
+    """Remove contents that were kept for a message which will not come, unless they are of others as well."""
+    connection.execute(_FORGET_UPLOADS, {"ids": [file.id for file in files]})
+    connection.execute(DELETE_UNREFERENCED, {"contents": [file.sha256 for file in files]})
 
 
 def drop_stale_uploads(connection: Connection, now: datetime) -> None:

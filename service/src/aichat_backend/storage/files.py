@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ from aichat_backend.chat.conversation import random_id
 from aichat_backend.chat.files import NewFile, StoredFile
 from aichat_backend.chat.parts import AttachmentPart
 from aichat_backend.errors import NotFound
-from aichat_backend.storage.attachments import ATTACHMENT, drop_stale_uploads
+from aichat_backend.storage.attachments import ATTACHMENT, drop_stale_uploads, drop_uploads
 from aichat_backend.storage.clock import Clock, utc_now
 from aichat_backend.storage.database import Database
 from aichat_backend.storage.rows import attachment_of
@@ -86,6 +86,11 @@ class SqlFileStore:
             return attachment_of(row)
 
         return await self._database.read(look_up)
+
+    async def forget(self, files: Sequence[AttachmentPart]) -> None:
+        """Let go of files that were kept for a message which will not come; what messages have stays."""
+        if files:
+            await self._database.write(lambda connection: drop_uploads(connection, files))
 
     async def drop_stale(self) -> None:
         """Remove contents that were kept for messages which never came. For a start; every `keep` does so too."""
