@@ -161,6 +161,7 @@ async def test_the_tool_servers_of_the_file_are_counted(tmp_path: Path) -> None:
         ('{"servers": [{"name": "a"}]}', "a"),
         ('{"servers": [{"name": "a", "command": "x", "env": {"KEY": "${env:NOT_SET}"}}]}', "NOT_SET"),
         ('{"servers": [{"name": "a", "command": "x", "comand": "y"}]}', "comand"),
+        ('{"servers": [{"name": "a", "command": "x", "env": {"KEY": "${file:/no/such/file}"}}]}', "/no/such/file"),
     ],
 )
 async def test_what_is_wrong_or_odd_in_the_file_is_named(tmp_path: Path, content: str, culprit: str) -> None:

@@ -21,7 +21,7 @@ from aichat_backend.config.settings import Settings
 from aichat_backend.errors import ProviderError, Unavailable
 from aichat_backend.mcp.configuration import read_configuration
 from aichat_backend.mcp.entries import ServerEntry
-from aichat_backend.mcp.problems import FileProblem
+from aichat_backend.mcp.problems import FileProblem, Problem
 from aichat_backend.providers.base import Finished, ModelRequest, Provider
 from aichat_backend.providers.registry import build_provider
 from aichat_backend.storage.database import Database
@@ -110,11 +110,16 @@ def _check_tool_servers(file: Path, environment: Mapping[str, str]) -> Verdict:
         configuration = read_configuration(file, environment)
     except FileProblem as error:
         return Verdict("tools", False, f"{file}: {error}")
-    odd = (*(problem.message for problem in configuration.problems), *configuration.warnings)
+    odd = (*map(_in_full, configuration.problems), *configuration.warnings)
     if odd:
         return Verdict("tools", False, f"{file}: {'; '.join(odd)}")
     used = sum(isinstance(entry, ServerEntry) and entry.enabled for entry in configuration.entries)
     return Verdict("tools", True, f"{used} of {len(configuration.entries)} servers enabled in {file}")
+
+
+def _in_full(problem: Problem) -> str:
+    """With the path in it: whoever checks is at the machine."""
+    return f"{problem.message} ({problem.detail})" if problem.detail else problem.message
 
 
 async def _check_provider(settings: Settings, provider: Provider) -> Verdict:
