@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from aichat_backend import __version__, cli
+from aichat_backend import __version__, cli, commands
 from fakes.processes import STARTS_PROCESSES
 from fakes.program import run
 
@@ -36,13 +36,13 @@ def test_the_version_is_told_without_loading_the_service() -> None:
     assert (done.returncode, done.stdout) == (0, f"aichat-backend {__version__}\n")
     modules = imported(done.stderr)
     assert "aichat_backend.cli" in modules
-    assert not modules & {"aiohttp", "openai", "sqlalchemy", "uvloop", "structlog", "alembic"}
+    assert not modules & {"aiohttp", "openai", "sqlalchemy", "uvloop", "structlog", "alembic", "pydantic", "yaml"}
 
 
 def test_showing_the_settings_does_not_load_the_service() -> None:
     done = run("config", "--env-only", environment={"PYTHONPROFILEIMPORTTIME": "1"})
     assert done.returncode == 0
-    assert not imported(done.stderr) & {"aiohttp", "openai", "sqlalchemy", "uvloop"}
+    assert not imported(done.stderr) & {"aiohttp", "openai", "sqlalchemy", "uvloop", "yaml"}
 
 
 def test_config_prints_every_setting_with_its_source_and_no_secret() -> None:
@@ -101,8 +101,8 @@ class TestSources:
         for name in [*os.environ]:
             if name.startswith("AICHAT_") or name in ("OPENAI_API_KEY", "GIN_MODE"):
                 monkeypatch.delenv(name)
-        monkeypatch.setattr(cli, "DEFAULT_FILE", tmp_path / "etc" / "config.yaml")
-        monkeypatch.setattr(cli, "DEFAULT_INI", tmp_path / "supervisord.d" / "ai-chat.ini")
+        monkeypatch.setattr(commands, "DEFAULT_FILE", tmp_path / "etc" / "config.yaml")
+        monkeypatch.setattr(commands, "DEFAULT_INI", tmp_path / "supervisord.d" / "ai-chat.ini")
 
     @pytest.fixture
     def default_file(self, tmp_path: Path) -> Path:

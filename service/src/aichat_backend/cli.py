@@ -3,34 +3,21 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
-import os
-import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
 from aichat_backend import __version__
-from aichat_backend.config.loading import DEFAULT_FILE, LoadedSettings, load_settings
-from aichat_backend.config.problems import ConfigurationError, variable
-from aichat_backend.config.supervisord import DEFAULT_INI, read_environment
-
-PROGRAM = "aichat-backend"
-EX_FAILURE = 1
-EX_CONFIG = 78
-"""The exit status for wrong settings, as in sysexits.h."""
+from aichat_backend.config.places import DEFAULT_FILE, DEFAULT_INI, PROGRAM
+from aichat_backend.imports import uncollected
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program; the result is its exit status."""
     options = _parser().parse_args(arguments)
-    command = {"serve": _serve, "config": _config, "check": _check}[options.command]
-    try:
-        return command(options)
-    except ConfigurationError as error:
-        for problem in error.problems:
-            _complain(problem)
-        return EX_CONFIG
+    # Imported only here: `--version`, `--help` and a usage error need no settings, and answer at once.
+    with uncollected():
+        from aichat_backend.commands import run
+    return run(options)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -60,85 +47,3 @@ def _parser() -> argparse.ArgumentParser:
             help=f"the ini file with the environment of the service (otherwise {DEFAULT_INI}, if it is there)",
         )
     return parser
-
-
-def _config_file(options: argparse.Namespace) -> Path | None:
-    if "config" in options:
-        return Path(options.config)
-    if "env_only" in options or not _may_exist(DEFAULT_FILE):
-        return None
-    return DEFAULT_FILE
-
-
-def _may_exist(file: Path) -> bool:
-    """Whether to read the file: also when a closed folder hides it, so that the reader tells of that."""
-    try:
-        return file.exists()
-    except PermissionError:
-        return True
-
-
-@dataclass(frozen=True)
-class _ServiceView:
-    """What the service has, though this process was started from a shell."""
-
-    environment: Mapping[str, str]
-    loaded: LoadedSettings
-
-
-def _view_of_service(options: argparse.Namespace) -> _ServiceView:
-    ini: Path | None = options.ini
-    if ini is None:
-        ini = DEFAULT_INI if _may_exist(DEFAULT_INI) else None
-    given = read_environment(ini, os.environ) if ini else {}
-    environment = {**os.environ, **given}
-    loaded = load_settings(environment, _config_file(options), origins=dict.fromkeys(given, str(ini)))
-    return _ServiceView(environment, loaded)
-
-
-def _serve(options: argparse.Namespace) -> int:
-    loaded = load_settings(os.environ, _config_file(options))
-    # Imported only here: `--version`, `config` and a wrong setting answer at once.
-    import uvloop
-
-    from aichat_backend.serving import CannotListen, serve
-    from aichat_backend.storage.errors import StorageError
-    from aichat_backend.telemetry.logs import configure, log_warnings
-
-    configure(loaded.settings.log_level, secrets=loaded.settings.secrets)
-    log_warnings("setting", loaded.warnings)
-    try:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(serve(loaded.settings))
-    except StorageError as error:
-        _complain(f"{variable(loaded.settings.database_setting)}: {error}")
-        return EX_FAILURE
-    except CannotListen as error:
-        _complain(str(error))
-        return EX_FAILURE
-    return 0
-
-
-def _config(options: argparse.Namespace) -> int:
-    from aichat_backend.config.display import lines
-
-    loaded = _view_of_service(options).loaded
-    for line in lines(loaded):
-        print(line)
-    for warning in loaded.warnings:
-        _complain(warning)
-    return 0
-
-
-def _check(options: argparse.Namespace) -> int:
-    from aichat_backend.check import check_all
-
-    view = _view_of_service(options)
-    verdicts = asyncio.run(check_all(view.loaded, view.environment))
-    for verdict in verdicts:
-        print(verdict)
-    return 0 if all(verdict.well for verdict in verdicts) else EX_FAILURE
-
-
-def _complain(problem: str) -> None:
-    print(f"{PROGRAM}: {problem}", file=sys.stderr)

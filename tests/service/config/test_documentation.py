@@ -9,11 +9,10 @@ from pathlib import Path
 
 from aichat_backend.config.allowed import allowed
 from aichat_backend.config.api_key import KEY_VARIABLES
-from aichat_backend.config.loading import DEFAULT_FILE
+from aichat_backend.config.places import DEFAULT_FILE, DEFAULT_INI
 from aichat_backend.config.problems import variable
 from aichat_backend.config.providers import DEFAULT_MODELS, PROVIDER_ALIASES, ProviderName
 from aichat_backend.config.settings import Settings
-from aichat_backend.config.supervisord import DEFAULT_INI
 
 DOCUMENT = (Path(__file__).parents[3] / "docs" / "configuration.md").read_text()
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from aichat_backend.config.api_key import find_fallback_keys, find_key, keyless_fallbacks
@@ -15,8 +14,6 @@ from aichat_backend.config.foreign_models import foreign_models
 from aichat_backend.config.problems import ConfigurationError, closest_setting, sentence, variable
 from aichat_backend.config.providers import ProviderName
 from aichat_backend.config.settings import PREFIX, Settings
-
-DEFAULT_FILE = Path("/etc/aichat-backend/config.yaml")
 
 ENVIRONMENT = "environment"
 
@@ -94,6 +91,8 @@ def _gin_log_level(environment: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _read_file(file: Path) -> dict[str, Any]:
+    import yaml  # here, because most services have no file
+
     try:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
     except OSError as error:

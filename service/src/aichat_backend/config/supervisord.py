@@ -12,10 +12,9 @@ import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
+from aichat_backend.config.places import PROGRAM
 from aichat_backend.config.problems import ConfigurationError
 
-DEFAULT_INI = Path("/etc/supervisord.d/ai-chat.ini")
-PROGRAM = "aichat-backend"
 _SECTION = f"program:{PROGRAM}"
 
 _NEITHER_EXPANSION_NOR_PERCENT_SIGN = re.compile(r"(?<!%)(?:%%)*%(?![%(])")
