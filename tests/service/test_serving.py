@@ -62,18 +62,6 @@ def test_what_looks_odd_in_the_settings_is_logged_and_no_secret_is(data: Path) -
         assert canary not in str(service.log)
 
 
-@pytest.mark.parametrize(("provider", "imported"), [("mock", False), ("openai", True)])
-def test_an_sdk_is_imported_only_when_its_provider_is_chosen(data: Path, provider: str, imported: bool) -> None:
-    with Service(
-        data, PYTHONPROFILEIMPORTTIME="1", AICHAT_LLM_PROVIDER=provider, AICHAT_LLM_BASE_URL="http://127.0.0.1:1/v1"
-    ) as service:
-        service.signal(signal.SIGTERM)
-        assert service.exit_status() == 0
-        modules = {line.rpartition("|")[2].strip() for line in service.errors().splitlines()}
-    assert "aiohttp.web" in modules
-    assert ("openai" in modules) is imported
-
-
 def assert_refused(environment: dict[str, str], complaint: str) -> None:
     given = {"AICHAT_PORT": str(free_port()), "AICHAT_LLM_PROVIDER": "mock", **environment}
     done = run("--env-only", environment=given)

@@ -137,7 +137,7 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
 
 @asynccontextmanager
 async def open_toolbox(settings: Settings, stores: Stores, metrics: Metrics) -> AsyncIterator[Toolbox]:
-    """The tool servers, which connect in the background and are stopped in the end."""
+    """The tool servers, which connect when they are told to and are stopped in the end."""
     toolbox = McpToolbox(
         settings.mcp_servers_file,
         pins=stores.pins,

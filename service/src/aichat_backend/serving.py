@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import signal
+from contextlib import suppress
 
 import structlog
 from aiohttp import web
@@ -15,8 +16,11 @@ from aichat_backend.app import Service, open_service
 from aichat_backend.chat.assistant import Assistant
 from aichat_backend.chat.tools import Toolbox
 from aichat_backend.config.settings import Settings
+from aichat_backend.providers.base import Provider
 
 _CONNECTIONS_CLOSE_SECONDS = 2.0
+_FIRST_ANSWER_SECONDS = 0.1
+"""How long the SDKs wait after the start: their import holds the interpreter, and somebody waits to hear we are up."""
 
 _log = structlog.get_logger(__name__)
 
@@ -52,7 +56,7 @@ async def serve(settings: Settings) -> None:
         await runner.setup()
         try:
             await _listen(runner, settings)
-            warming = asyncio.create_task(_warm(service))
+            warming = asyncio.create_task(_warm(service, stopping))
             following = asyncio.create_task(_follow_tool_servers(service.toolbox, reloading))
             await stopping.wait()
             following.cancel()
@@ -106,12 +110,22 @@ async def _follow_tool_servers(toolbox: Toolbox, reloading: asyncio.Event) -> No
         _log.info("tool_servers_reloaded", servers=len(toolbox.servers()), tools=len(toolbox.tools()))
 
 
-async def _warm(service: Service) -> None:
-    problem = service.provider.problem()
+async def _warm(service: Service, stopping: asyncio.Event) -> None:
+    """Load and start what the first question would otherwise wait for, once the start itself has been seen."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_FIRST_ANSWER_SECONDS):
+            await stopping.wait()
+            return
+    service.toolbox.connect()
+    await _warm_provider(service.provider)
+
+
+async def _warm_provider(provider: Provider) -> None:
+    problem = provider.problem()
     if problem is not None:
-        _log.warning("provider_not_configured", provider=service.provider.name, problem=problem)
+        _log.warning("provider_not_configured", provider=provider.name, problem=problem)
         return
     try:
-        await service.provider.warm()
+        await provider.warm()
     except Exception as error:  # noqa: BLE001 - the service runs on, and the first question meets the same trouble
-        _log.error("provider_not_warm", provider=service.provider.name, exc_info=error)
+        _log.error("provider_not_warm", provider=provider.name, exc_info=error)

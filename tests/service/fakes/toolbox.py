@@ -62,6 +62,9 @@ class FakeToolbox:
         """What the test set as `trouble`."""
         return self.trouble
 
+    def connect(self) -> None:
+        """All there is has been there from the beginning."""
+
     async def settled(self, patience: float) -> None:  # noqa: ARG002
         """When the test says so, if it has a say."""
         if self.on_the_way is not None:

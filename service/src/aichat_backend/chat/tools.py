@@ -88,6 +88,9 @@ class Toolbox(Protocol):
     def problem(self) -> str | None:
         """What an administrator must mend: no path, no value. None when all is well."""
 
+    def connect(self) -> None:
+        """Have the servers started, in the background. Waiting for them, or a refresh, does so too."""
+
     async def settled(self, patience: float) -> None:
         """Wait, for so many seconds at most, until no server is connecting for the first time since the start."""
 
@@ -138,6 +141,9 @@ class NoTools:
     def problem(self) -> str | None:
         """Nothing can be wrong."""
         return None
+
+    def connect(self) -> None:
+        """There is nothing to start."""
 
     async def settled(self, patience: float) -> None:
         """Nothing to wait for."""

@@ -79,8 +79,15 @@ class McpToolbox:
         self._next_refresh: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Read the configuration and have its servers started. Waits for the file alone, never for a server."""
-        await self.reload()
+        """Read the configuration. Its servers are left to `connect`, or to who needs them before."""
+        async with self._reloading:
+            await self._read()
+
+    def connect(self) -> None:
+        """Have the servers started that are switched on; does not wait for any."""
+        if self._loading is None and self._servers.want_owners:
+            # In a context of its own: a request may have asked for it.
+            self._loading = asyncio.create_task(self._load(), name="load the MCP SDK", context=Context())
 
     async def aclose(self) -> None:
         """Stop all servers; takes a few seconds at most. Calls under way are lost."""
@@ -111,6 +118,7 @@ class McpToolbox:
 
     async def settled(self, patience: float) -> None:
         """Wait, for so many seconds at most, until no server is connecting for the first time."""
+        self.connect()
         with suppress(TimeoutError):
             async with asyncio.timeout(patience):
                 await self._loaded()
@@ -132,16 +140,8 @@ class McpToolbox:
     async def reload(self) -> None:
         """Read the configuration again. What is the same as before goes on; what is broken stays as it was."""
         async with self._reloading:
-            try:
-                configuration = await asyncio.to_thread(read_configuration, self._file, self._environment)
-            except FileProblem as error:
-                self._tell((Problem(str(error)),), self._warnings)
-                return
-            self._tell(configuration.problems, configuration.warnings)
-            self._servers.apply(configuration)
-            if self._loading is None and self._servers.want_owners:
-                # In a context of its own: a request may have asked for it.
-                self._loading = asyncio.create_task(self._load(), name="load the MCP SDK", context=Context())
+            await self._read()
+            self.connect()
 
     async def refresh(self) -> None:
         """Read the configuration again and ask every server for its tools, within a bounded time.
@@ -205,6 +205,15 @@ class McpToolbox:
             async with asyncio.timeout(_REFRESH_SECONDS):
                 await self._loaded()
                 await asyncio.gather(*(owner.list_again() for owner in self._servers.owners))
+
+    async def _read(self) -> None:
+        try:
+            configuration = await asyncio.to_thread(read_configuration, self._file, self._environment)
+        except FileProblem as error:
+            self._tell((Problem(str(error)),), self._warnings)
+            return
+        self._tell(configuration.problems, configuration.warnings)
+        self._servers.apply(configuration)
 
     async def _load(self) -> None:
         """Import the SDK, which takes half a second, where it keeps nobody waiting; then start the servers."""
