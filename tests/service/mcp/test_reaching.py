@@ -11,13 +11,26 @@ from aichat_backend.mcp import toolbox
 from aichat_backend.mcp.backoff import Backoff
 from fakes.mcp_endpoint import FakeEndpoint, serving
 from fakes.mcp_processes import program
-from fakes.mcp_toolbox import OpenWorkshop
+from fakes.mcp_toolbox import OpenWorkshop, Workshop
 from fakes.processes import STARTS_PROCESSES
 
 
 async def test_a_tool_that_is_there_is_within_reach(open_workshop: OpenWorkshop) -> None:
     async with serving(FakeEndpoint()) as endpoint, open_workshop(remote=endpoint.entry) as shop:
         assert not await shop.toolbox.reach({"remote__echo"})
+
+
+async def test_who_asks_right_after_the_start_has_the_servers_started(tmp_path: Path) -> None:
+    async with serving(FakeEndpoint()) as endpoint:
+        shop = Workshop(tmp_path, {})
+        shop.write(remote=endpoint.entry)
+        await shop.toolbox.start()
+        try:
+            assert shop.status("remote").state == "connecting"
+            assert not await shop.toolbox.reach({"remote__echo"})
+            assert shop.names() == ["echo"]
+        finally:
+            await shop.toolbox.aclose()
 
 
 async def test_a_server_that_failed_is_tried_at_once(

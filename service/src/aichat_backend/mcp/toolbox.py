@@ -118,7 +118,6 @@ class McpToolbox:
 
     async def settled(self, patience: float) -> None:
         """Wait, for so many seconds at most, until no server is connecting for the first time."""
-        self.connect()
         with suppress(TimeoutError):
             async with asyncio.timeout(patience):
                 await self._loaded()
@@ -234,6 +233,8 @@ class McpToolbox:
                     yield server
 
     async def _loaded(self) -> None:
+        """Wait until the SDK is there and owners have the servers in hand."""
+        self.connect()
         if self._loading is not None:
             await asyncio.wait({self._loading})
 
