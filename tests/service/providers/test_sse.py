@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from aichat_backend.providers.sse import EventTooLong, SseEvent, SseSplitter
+from aichat_backend.providers.sse import END_OF_EVENT, EventTooLong, SseEvent, SseSplitter
 
 BOM = b"\xef\xbb\xbf"
 
@@ -16,7 +16,7 @@ BOM = b"\xef\xbb\xbf"
 def split(*pieces: bytes) -> list[SseEvent]:
     splitter = SseSplitter()
     events = [event for piece in pieces for event in splitter.feed(piece)]
-    return events + splitter.end()
+    return events + splitter.feed(END_OF_EVENT)
 
 
 def cut(whole: bytes, places: list[int]) -> list[bytes]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack, aclosing
 from typing import TYPE_CHECKING
 
 from aichat_backend.errors import ProviderError
@@ -14,12 +13,12 @@ from aichat_backend.providers.anthropic_thinking import PROVIDER
 from aichat_backend.providers.anthropic_wire import AnswerDecoder
 from aichat_backend.providers.base import Capabilities, ModelRequest
 from aichat_backend.providers.bodies import encoded
-from aichat_backend.providers.streamed import MAX_RETRIES, NO_KEY, Answer, StreamedProvider, refuse_long_waits
+from aichat_backend.providers.connections import CONNECT_SECONDS, open_session
+from aichat_backend.providers.streamed import MAX_RETRIES, NO_KEY, Answer, StreamedProvider
 
 if TYPE_CHECKING:
+    from aiohttp import ClientSession
     from anthropic import AsyncAnthropic
-
-_CONNECT_SECONDS = 10.0
 
 
 class AnthropicProvider(StreamedProvider["AsyncAnthropic"]):
@@ -31,20 +30,22 @@ class AnthropicProvider(StreamedProvider["AsyncAnthropic"]):
     _key_variables = "AICHAT_API_KEY, AICHAT_API_KEY_FILE or ANTHROPIC_API_KEY"
 
     async def _connect(self) -> AsyncAnthropic:
-        return await asyncio.to_thread(self._build_client)
+        return await asyncio.to_thread(self._build_client, open_session(self._base_url))
 
-    def _build_client(self) -> AsyncAnthropic:
-        from anthropic import AsyncAnthropic, DefaultAioHttpClient
+    def _build_client(self, session: ClientSession) -> AsyncAnthropic:
+        from anthropic import AsyncAnthropic
         from httpx2 import Timeout
+
+        from aichat_backend.providers.sdk_transport import http_client
 
         return AsyncAnthropic(
             api_key=self._api_key or NO_KEY,
             base_url=self._base_url.removesuffix("/").removesuffix("/v1"),
             max_retries=MAX_RETRIES,
-            timeout=Timeout(None, connect=_CONNECT_SECONDS),
+            timeout=Timeout(None, connect=CONNECT_SECONDS),
             # Compression would hold back small chunks on the way.
             default_headers={"Accept-Encoding": "identity"},
-            http_client=DefaultAioHttpClient(follow_redirects=False, event_hooks={"response": [refuse_long_waits]}),
+            http_client=http_client(session),
             # Spans would carry what an operator of this service has not asked for.
             open_telemetry=False,
         )
@@ -52,7 +53,7 @@ class AnthropicProvider(StreamedProvider["AsyncAnthropic"]):
     async def _disconnect(self, client: AsyncAnthropic) -> None:
         await client.close()
 
-    async def _ask(self, client: AsyncAnthropic, request: ModelRequest, stack: AsyncExitStack) -> Answer:
+    async def _ask(self, client: AsyncAnthropic, request: ModelRequest) -> Answer:
         """Send the request; the answer is not read yet.
 
         Not through `messages.create`, and as bytes: the SDK would walk every message, and write the arguments of calls
@@ -60,19 +61,20 @@ class AnthropicProvider(StreamedProvider["AsyncAnthropic"]):
         """
         from httpx2 import Response
 
+        from aichat_backend.providers.sdk_transport import answer_of
+
         body = request_body(request)
         streamed: bool = True
-        response = await client.post(
+        asked = await client.post(
             "/v1/messages",
             cast_to=Response,
             content=await encoded(request, lambda _asked: body),
             options={"headers": request_headers(body)},
             stream=streamed,
         )
-        await stack.enter_async_context(aclosing(response))
-        pieces = await stack.enter_async_context(aclosing(response.aiter_bytes()))
-        content_type = response.headers.get("content-type", "no content type")
-        return Answer(pieces, AnswerDecoder(request, self._scrub, content_type))
+        response = answer_of(asked)
+        content_type = response.headers.get("Content-Type", "no content type")
+        return Answer(response, AnswerDecoder(request, self._scrub, content_type))
 
     def _sdk_errors(self) -> tuple[type[Exception], ...]:
         from anthropic import AnthropicError

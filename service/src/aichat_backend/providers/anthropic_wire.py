@@ -103,12 +103,15 @@ class AnswerDecoder(SseDecoder):
             raise ProviderError(ProviderFailure.PROTOCOL, f"an event is not what Anthropic sends: {error}") from None
         self._take_chunk(said, telling)
 
-    def _take_chunk(self, chunk: _Event, telling: Telling) -> None:
-        if chunk.delta is not None and chunk.delta.text:
+    def _take_chunks(self, chunks: list[_Event], telling: Telling) -> None:
+        texts = [delta.text for chunk in chunks if (delta := chunk.delta) is not None and delta.text]
+        if len(texts) == len(chunks) and not self.done:
             # What nearly all events say.
-            self._said_something = True
-            telling.say(TextDelta, chunk.delta.text)
-            return
+            self._say(TextDelta, "".join(texts), telling)
+        else:
+            super()._take_chunks(chunks, telling)
+
+    def _take_chunk(self, chunk: _Event, telling: Telling) -> None:
         match chunk.type:
             case "content_block_delta":
                 if chunk.delta is not None:
@@ -145,7 +148,9 @@ class AnswerDecoder(SseDecoder):
                 self._say(TextDelta, block.text, telling)
 
     def _go_on(self, index: int, delta: _Delta, telling: Telling) -> None:
-        if delta.thinking is not None:
+        if delta.text:
+            self._say(TextDelta, delta.text, telling)
+        elif delta.thinking is not None:
             self._say(ReasoningDelta, delta.thinking, telling)
         elif delta.partial_json is not None:
             self._add_arguments(self._open.get(index), delta.partial_json)

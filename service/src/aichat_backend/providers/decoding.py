@@ -12,7 +12,16 @@ from aichat_backend.chat.parts import ProviderState
 from aichat_backend.errors import ProviderError, ProviderFailure
 from aichat_backend.providers.base import Event, Finished, ReasoningDelta, TextDelta, ToolCall
 from aichat_backend.providers.failures import Scrubber
-from aichat_backend.providers.sse import EventTooLong, SseEvent, SseSplitter, data_lines, split_events
+from aichat_backend.providers.sse import (
+    END_OF_EVENT,
+    EventTooLong,
+    SseEvent,
+    SseSplitter,
+    data_lines,
+    run_of_events,
+    split_events,
+    start_of_last_event,
+)
 
 NOT_JSON = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 """What decoding raises for bytes that are not JSON, or not the JSON that was expected."""
@@ -96,9 +105,15 @@ class SseDecoder(ABC):
             whole = self._splitter.whole(piece)
         except EventTooLong as error:
             raise ProviderError(ProviderFailure.PROTOCOL, str(error)) from None
-        if (chunks := self._usual(whole)) is not None:
-            return self._tell(chunks, self._take_chunk)
-        return self._understand(split_events(whole))
+        start, end, chunks = self._usual_run(whole)
+        telling = Telling()
+        try:
+            self._take_events(whole[:start], telling)
+            self._take_chunks(chunks, telling)
+            self._take_events(whole[end:], telling)
+        except ProviderError as error:
+            return and_then(telling.events(), error)
+        return telling.events()
 
     def end(self) -> Iterator[Event]:
         """The stream is over: what was left, then `Finished`.
@@ -107,7 +122,7 @@ class SseDecoder(ABC):
             ProviderError: PROTOCOL when the answer is cut off, and whatever else ended it.
         """
         if not self.done:
-            yield from self._understand(self._splitter.end())
+            yield from self.feed(END_OF_EVENT)
         yield self._finished()
 
     @abstractmethod
@@ -122,28 +137,30 @@ class SseDecoder(ABC):
     def _finished(self) -> Finished:
         """How the answer ended."""
 
-    def _usual(self, whole: bytes) -> list[Any] | None:
-        lines = data_lines(whole, self._usual_beginning)
-        if lines is None:
-            return None
-        try:
-            return self._decode_lines(lines)
-        except NOT_JSON:
-            return None
+    def _usual_run(self, whole: bytes) -> tuple[int, int, list[Any]]:
+        """Where the events are that are alike, and what they say."""
+        beginning = self._usual_beginning
+        start, end = run_of_events(whole, beginning)
+        for _attempt in range(2):
+            try:
+                return start, end, self._decode_lines(data_lines(whole[start:end], beginning))
+            except NOT_JSON:
+                # Often it is only the last one that is of another kind: the end of the answer.
+                end = start_of_last_event(whole, beginning, start, end)
+        return len(whole), len(whole), []
 
-    def _understand(self, events: Iterable[SseEvent]) -> Iterable[Event]:
-        return self._tell(events, self._take)
+    def _take_chunks(self, chunks: list[Any], telling: Telling) -> None:
+        """Tell what the decoded data of usual events says."""
+        for chunk in chunks:
+            if self.done:
+                break
+            self._take_chunk(chunk, telling)
 
-    def _tell(self, said: Iterable[_Said], take: Callable[[_Said, Telling], None]) -> Iterable[Event]:
-        telling = Telling()
-        try:
-            for one in said:
-                take(one, telling)
-                if self.done:
-                    break
-        except ProviderError as error:
-            return and_then(telling.events(), error)
-        return telling.events()
+    def _take_events(self, whole: bytes, telling: Telling) -> None:
+        for event in split_events(whole):
+            if self.done:
+                break
+            self._take(event, telling)
 
     def _cut_off(self) -> ProviderError:
         return ProviderError(ProviderFailure.PROTOCOL, f"the stream ({self._content_type}) ended before the answer did")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -28,8 +27,6 @@ _VERSION = "v1beta"
 """The one that knows tools, system instructions and thinking."""
 _FIRST_PAUSE = 0.25
 _JSON = "application/json"
-_MOST_AT_ONCE = 16 * 1024
-"""Bytes. What is there already is told in pieces that are still fast to work on."""
 _REPLACED = "-"
 """Contents for the SDK, which wants some; the whole body is given besides, so that it need not walk the history."""
 
@@ -61,9 +58,9 @@ class GeminiProvider(StreamedProvider[_Connected]):
 
     async def _connect(self) -> _Connected:
         await asyncio.to_thread(_import_sdk)
-        from aiohttp import ClientSession, TCPConnector
+        from aichat_backend.providers.connections import open_session
 
-        http = ClientSession(connector=TCPConnector(limit=0), trust_env=True, middlewares=(self._take_over,))
+        http = open_session(self._base_url, middlewares=(self._take_over,))
         return _Connected(await asyncio.to_thread(self._build_sdk, http), http)
 
     def _build_sdk(self, http: ClientSession) -> Client:
@@ -91,7 +88,7 @@ class GeminiProvider(StreamedProvider[_Connected]):
         await asyncio.to_thread(client.sdk.close)
         await client.http.close()
 
-    async def _ask(self, client: _Connected, request: ModelRequest, stack: AsyncExitStack) -> Answer:
+    async def _ask(self, client: _Connected, request: ModelRequest) -> Answer:
         from google.genai.types import GenerateContentConfigDict
 
         config: GenerateContentConfigDict = {
@@ -103,9 +100,8 @@ class GeminiProvider(StreamedProvider[_Connected]):
             model=request.model, contents=_REPLACED, config=config
         )
         response = await self._begin(asked, request.model)
-        stack.callback(response.close)
         content_type = response.headers.get("Content-Type", "no content type")
-        return Answer(response.content.iter_chunked(_MOST_AT_ONCE), AnswerDecoder(request, self._scrub, content_type))
+        return Answer(response, AnswerDecoder(request, self._scrub, content_type))
 
     async def _begin(self, asked: AsyncIterator[Any], model: str) -> ClientResponse:
         """Let the SDK ask; the response is taken out of its hands as soon as its head is there."""

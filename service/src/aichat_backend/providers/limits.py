@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 from msgspec import Struct
 
@@ -22,6 +22,17 @@ class TimeLimits(Struct, frozen=True):
     """Between two pieces of the answer."""
     total: float = 600.0
     """From the request to the end of the answer."""
+
+
+MOST_AT_ONCE = 64 * 1024
+"""Bytes. What is there already is told in pieces that are still fast to work on."""
+
+
+class Content(Protocol):
+    """The body of an answer."""
+
+    async def read(self, most: int, /) -> bytes:
+        """What has come since the last time, or comes next, up to that many bytes; empty at the end."""
 
 
 class Deadlines:
@@ -64,7 +75,7 @@ class Deadlines:
                 raise
             raise self._too_late("did not begin its answer", self._limits.first_byte) from None
 
-    async def next(self, pieces: AsyncIterator[bytes]) -> bytes:
+    async def read(self, content: Content) -> bytes:
         """The next piece of the answer; empty at its end.
 
         This is `asyncio.timeout` without its price: one timer that looks whether time is up, not one for each piece.
@@ -81,7 +92,7 @@ class Deadlines:
             self._timer = self._loop.call_at(self._due, self._look)
         self._waiting = task
         try:
-            return await anext(pieces, b"")
+            return await content.read(MOST_AT_ONCE)
         except asyncio.CancelledError:
             if self._expired and task.uncancel() <= cancelled_before:
                 raise self._too_late("was silent", self._limits.idle) from None

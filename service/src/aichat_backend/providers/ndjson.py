@@ -11,27 +11,25 @@ class LineTooLong(Exception):
 
 
 class LineSplitter:
-    """Turns pieces of a stream into its lines, of which blank ones do not count."""
+    """Turns pieces of a stream into whole lines."""
 
     def __init__(self, longest_line: int = LONGEST_LINE) -> None:
         self._longest_line = longest_line
         self._unfinished = bytearray()
 
-    def feed(self, piece: bytes) -> list[bytes]:
-        """The lines that this piece completes.
+    def whole(self, piece: bytes) -> bytes:
+        """The lines that this piece completes, with their ends.
 
         Raises:
             LineTooLong: before more than `longest_line` bytes are held back.
         """
-        lines = piece.split(b"\n")
-        if self._unfinished and len(lines) > 1:
-            lines[0] = bytes(self._unfinished) + lines[0]
+        end = piece.rfind(b"\n") + 1
+        if end and self._unfinished:
+            lines = bytes(self._unfinished) + piece[:end]
             self._unfinished.clear()
-        self._unfinished += lines.pop()
+        else:
+            lines = piece[:end]
+        self._unfinished += piece[end:]
         if len(self._unfinished) > self._longest_line:
             raise LineTooLong(f"more than {self._longest_line} bytes without the end of a line")
-        return [line for line in lines if line and not line.isspace()]
-
-    def end(self) -> list[bytes]:
-        """The line that lacks only its end."""
-        return self.feed(b"\n")
+        return lines

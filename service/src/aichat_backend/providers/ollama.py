@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 from aichat_backend.providers.addresses import without_credentials
@@ -52,16 +51,11 @@ class OllamaProvider(StreamedProvider["OllamaClient"]):
     async def _disconnect(self, client: OllamaClient) -> None:
         await client.close()
 
-    async def _ask(self, client: OllamaClient, request: ModelRequest, stack: AsyncExitStack) -> Answer:
+    async def _ask(self, client: OllamaClient, request: ModelRequest) -> Answer:
         try:
-            response = await client.ask(request, stack)
+            response = await client.ask(request)
         except Refusal as refusal:
             address = without_credentials(self._base_url)
             raise refusal_failure(refusal, model=request.model, address=address, scrub=self._scrub) from None
         content_type = response.headers.get("Content-Type", "no content type")
-        return Answer(response.content.iter_any(), AnswerDecoder(request, self._scrub, content_type))
-
-    def _broken_connections(self) -> tuple[type[Exception], ...]:
-        from aiohttp import ClientError
-
-        return (ClientError, OSError)
+        return Answer(response, AnswerDecoder(request, self._scrub, content_type))

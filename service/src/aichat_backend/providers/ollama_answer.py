@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 import msgspec
 from msgspec import Struct
@@ -52,7 +52,7 @@ class _Line(Struct, gc=False):
     error: object = None
 
 
-_decode = msgspec.json.Decoder(_Line).decode
+_DECODER = msgspec.json.Decoder(_Line)
 
 
 class AnswerDecoder:
@@ -76,10 +76,15 @@ class AnswerDecoder:
             ProviderError: when the server reports an error or is not understood; after what was said before that.
         """
         try:
-            lines = self._lines.feed(piece)
+            lines = self._lines.whole(piece)
         except LineTooLong as error:
             raise ProviderError(ProviderFailure.PROTOCOL, str(error)) from None
-        return self._understand(lines)
+        telling = Telling()
+        try:
+            self._take_all(_decoded(lines), telling)
+        except ProviderError as error:
+            return and_then(telling.events(), error)
+        return telling.events()
 
     def end(self) -> Iterator[Event]:
         """The stream is over: what was left, the tools that are called, then `Finished`.
@@ -88,7 +93,7 @@ class AnswerDecoder:
             ProviderError: PROTOCOL when the answer is cut off.
         """
         if not self.done:
-            yield from self._understand(self._lines.end())
+            yield from self.feed(b"\n")
         if not self.done:
             raise ProviderError(
                 ProviderFailure.PROTOCOL, f"the stream ({self._content_type}) ended before the answer did"
@@ -96,22 +101,13 @@ class AnswerDecoder:
         yield from self._called()
         yield Finished(self._reason(), self._usage())
 
-    def _understand(self, lines: Sequence[bytes]) -> Iterable[Event]:
-        telling = Telling()
-        try:
-            for line in lines:
-                self._take(line, telling)
-                if self.done:
-                    break
-        except ProviderError as error:
-            return and_then(telling.events(), error)
-        return telling.events()
+    def _take_all(self, said: Iterable[_Line], telling: Telling) -> None:
+        for line in said:
+            self._take(line, telling)
+            if self.done:
+                break
 
-    def _take(self, line: bytes, telling: Telling) -> None:
-        try:
-            said = _decode(line)
-        except NOT_JSON as error:
-            raise ProviderError(ProviderFailure.PROTOCOL, f"a line is not what Ollama sends: {error}") from None
+    def _take(self, said: _Line, telling: Telling) -> None:
         if said.error:
             raise stream_failure(said.error, self._scrub)
         if (message := said.message) is not None:
@@ -147,3 +143,18 @@ class AnswerDecoder:
         if self._last.prompt_eval_count is None and self._last.eval_count is None:
             return None
         return counted(self._last.prompt_eval_count, self._last.eval_count)
+
+
+def _decoded(lines: bytes) -> Iterable[_Line]:
+    """What the lines say: of all at once, or, when one of them makes no sense, of one after the other up to that."""
+    try:
+        return _DECODER.decode_lines(lines)
+    except NOT_JSON:
+        return map(_decode, filter(bytes.strip, lines.split(b"\n")))
+
+
+def _decode(line: bytes) -> _Line:
+    try:
+        return _DECODER.decode(line)
+    except NOT_JSON as error:
+        raise ProviderError(ProviderFailure.PROTOCOL, f"a line is not what Ollama sends: {error}") from None

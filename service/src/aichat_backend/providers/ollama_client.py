@@ -4,26 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import AsyncExitStack
 from functools import partial
 from http import HTTPStatus
 
 import msgspec
 import structlog
-from aiohttp import ClientConnectorError, ClientResponse, ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
+from aiohttp import ClientConnectorError, ClientResponse
 from yarl import URL
 
 from aichat_backend.providers.base import ModelRequest
 from aichat_backend.providers.bodies import encoded
+from aichat_backend.providers.connections import open_session, read_complaint_body
 from aichat_backend.providers.failures import seconds_to_wait
 from aichat_backend.providers.ollama_errors import Refusal, refuses_thinking, refuses_tools, words_of
 from aichat_backend.providers.ollama_request import request_body
 from aichat_backend.providers.streamed import too_long_to_wait
 
-_CONNECT_SECONDS = 10.0
 _PAUSES = (0.5, 1.0)
 """Seconds before each time that the server is asked again, where it does not say how long."""
-_LONGEST_COMPLAINT = 65_536
 
 _log = structlog.get_logger(__name__)
 
@@ -41,39 +39,33 @@ class OllamaClient:
         self._context_tokens = context_tokens
         self._without_tools: set[str] = set()
         self._without_thinking: set[str] = set()
-        self._session = ClientSession(
-            connector=TCPConnector(limit=0),
-            timeout=ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS),
-            headers=headers,
-            cookie_jar=DummyCookieJar(),
-        )
+        self._session = open_session(base_url, headers=headers)
 
     async def close(self) -> None:
         """Close the connections."""
         await self._session.close()
 
-    async def ask(self, request: ModelRequest, stack: AsyncExitStack) -> ClientResponse:
-        """The answer, of which only the head has been read; leaving the stack frees the connection.
+    async def ask(self, request: ModelRequest) -> ClientResponse:
+        """The answer, of which only the head has been read.
 
         Raises:
             Refusal: the server answers with an error, or with another address.
         """
         pauses = iter(_PAUSES)
         while True:
-            response = await self._post(request, stack, pauses)
+            response = await self._post(request, pauses)
             if response.status == HTTPStatus.OK:
                 return response
-            refusal = Refusal(response.status, response.headers, words_of(await _beginning(response)))
+            refusal = Refusal(response.status, response.headers, words_of(await read_complaint_body(response)))
             if not self._learn(request, refusal):
                 await _pause(refusal, pauses)
 
-    async def _post(self, request: ModelRequest, stack: AsyncExitStack, pauses: Iterator[float]) -> ClientResponse:
+    async def _post(self, request: ModelRequest, pauses: Iterator[float]) -> ClientResponse:
         asked = self._within_abilities(request)
         body = await encoded(asked, partial(request_body, context_tokens=self._context_tokens))
         while True:
             try:
-                posted = self._session.post(self._url, data=body, allow_redirects=False)
-                return await stack.enter_async_context(posted)
+                return await self._session.post(self._url, data=body, allow_redirects=False)
             except ClientConnectorError as error:
                 pause = next(pauses, None)
                 if pause is None or not isinstance(error.os_error, ConnectionRefusedError):
@@ -99,16 +91,6 @@ class OllamaClient:
         known.add(request.model)
         _log.warning("model_lacks_ability", model=request.model, lacking=lacking)
         return True
-
-
-async def _beginning(response: ClientResponse) -> bytes:
-    """As much of an error answer as anyone would read."""
-    read = bytearray()
-    async for piece in response.content.iter_any():
-        read += piece
-        if len(read) > _LONGEST_COMPLAINT:
-            break
-    return bytes(read[:_LONGEST_COMPLAINT])
 
 
 async def _pause(refusal: Refusal, pauses: Iterator[float]) -> None:

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack, aclosing
 from typing import TYPE_CHECKING
 
 from aichat_backend.errors import ProviderError
 from aichat_backend.providers.base import Capabilities, ModelRequest
 from aichat_backend.providers.bodies import encoded
+from aichat_backend.providers.connections import CONNECT_SECONDS, open_session
 from aichat_backend.providers.limits import TimeLimits
 from aichat_backend.providers.openai_address import OPENAI_URL, Address
 from aichat_backend.providers.openai_answer import AnswerDecoder
 from aichat_backend.providers.openai_errors import sdk_failure
 from aichat_backend.providers.openai_request import request_body
 from aichat_backend.providers.openai_thoughts import PROVIDER
-from aichat_backend.providers.streamed import MAX_RETRIES, NO_KEY, Answer, StreamedProvider, refuse_long_waits
+from aichat_backend.providers.streamed import MAX_RETRIES, NO_KEY, Answer, StreamedProvider
 
 if TYPE_CHECKING:
+    from aiohttp import ClientSession
     from openai import AsyncOpenAI
-
-_CONNECT_SECONDS = 10.0
 
 
 _OWN_REQUEST_BYTES = 50_000_000
@@ -42,43 +41,46 @@ class OpenAIProvider(StreamedProvider["AsyncOpenAI"]):
         self.capabilities = Capabilities(pdfs=is_openai, request_bytes=_OWN_REQUEST_BYTES if is_openai else None)
 
     async def _connect(self) -> AsyncOpenAI:
-        return await asyncio.to_thread(self._build_client)
+        return await asyncio.to_thread(self._build_client, open_session(self._base_url))
 
-    def _build_client(self) -> AsyncOpenAI:
+    def _build_client(self, session: ClientSession) -> AsyncOpenAI:
         from httpx2 import Timeout
-        from openai import AsyncOpenAI, DefaultAioHttpClient
+        from openai import AsyncOpenAI
+
+        from aichat_backend.providers.sdk_transport import http_client
 
         return AsyncOpenAI(
             api_key=self._api_key or NO_KEY,
             base_url=self._base_url,
             max_retries=MAX_RETRIES,
-            timeout=Timeout(None, connect=_CONNECT_SECONDS),
+            timeout=Timeout(None, connect=CONNECT_SECONDS),
             # Compression would hold back small chunks on the way.
             default_headers={"Accept-Encoding": "identity"},
-            http_client=DefaultAioHttpClient(follow_redirects=False, event_hooks={"response": [refuse_long_waits]}),
+            http_client=http_client(session),
         )
 
     async def _disconnect(self, client: AsyncOpenAI) -> None:
         await client.close()
 
-    async def _ask(self, client: AsyncOpenAI, request: ModelRequest, stack: AsyncExitStack) -> Answer:
+    async def _ask(self, client: AsyncOpenAI, request: ModelRequest) -> Answer:
         """Send the request; the answer is not read yet.
 
         Not through `chat.completions.create`: that walks every message by its type hints, 0.3 ms for each.
         """
         from httpx2 import Response
 
+        from aichat_backend.providers.sdk_transport import answer_of
+
         streamed: bool = True
-        response = await client.post(
+        asked = await client.post(
             "/chat/completions",
             cast_to=Response,
             content=await encoded(request, lambda asked: request_body(asked, self._address)),
             stream=streamed,
         )
-        await stack.enter_async_context(aclosing(response))
-        pieces = await stack.enter_async_context(aclosing(response.aiter_bytes()))
-        content_type = response.headers.get("content-type", "no content type")
-        return Answer(pieces, AnswerDecoder(request, self._address, self._scrub, content_type))
+        response = answer_of(asked)
+        content_type = response.headers.get("Content-Type", "no content type")
+        return Answer(response, AnswerDecoder(request, self._address, self._scrub, content_type))
 
     def _sdk_errors(self) -> tuple[type[Exception], ...]:
         from openai import OpenAIError

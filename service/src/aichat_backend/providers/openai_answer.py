@@ -19,7 +19,7 @@ from aichat_backend.providers.openai_address import Address
 from aichat_backend.providers.openai_calls import CallAssembler, CallDelta, FunctionDelta
 from aichat_backend.providers.openai_errors import stream_failure
 from aichat_backend.providers.openai_thoughts import kept
-from aichat_backend.providers.sse import SseEvent
+from aichat_backend.providers.sse import END_OF_EVENT, SseEvent
 from aichat_backend.providers.usage import counted
 
 _DONE = b"[DONE]"
@@ -79,7 +79,7 @@ class AnswerDecoder(SseDecoder):
             ProviderError: PROTOCOL when the answer or a call is cut off, or what the server says ended it.
         """
         if not self.done:
-            yield from self._understand(self._splitter.end())
+            yield from self.feed(END_OF_EVENT)
         finished = self._finished()
         if self._calls:
             thoughts = "".join(self._reasoning)

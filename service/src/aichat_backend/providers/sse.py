@@ -9,8 +9,9 @@ from msgspec import Struct
 LONGEST_EVENT = 4 * 1024 * 1024
 """Bytes that may wait for the end of their event. A real one has a few hundred."""
 
+END_OF_EVENT = b"\n\n"
+
 _BOM = b"\xef\xbb\xbf"
-_END = b"\n\n"
 _DATA = b"data: "
 _DATA_STARTS = len(_DATA)
 _NAME = b"event: "
@@ -63,18 +64,14 @@ class SseSplitter:
                 return b""
             piece = bytes(self._unfinished) + piece
             self._unfinished.clear()
-        if not piece.endswith(_END):
-            end = piece.rfind(_END) + len(_END) if _END in piece else 0
+        if not piece.endswith(END_OF_EVENT):
+            end = piece.rfind(END_OF_EVENT) + len(END_OF_EVENT) if END_OF_EVENT in piece else 0
             self._hold_back(piece[end:])
             piece = piece[:end]
         if piece and self._at_start:
             self._at_start = False
             piece = piece.removeprefix(_BOM)
         return piece
-
-    def end(self) -> list[SseEvent]:
-        """The event that lacks only the blank line after it, for servers that close without one."""
-        return self.feed(b"\n\n")
 
     def _with_plain_line_ends(self, piece: bytes) -> bytes:
         if self._last_was_cr and piece.startswith(b"\n"):
@@ -88,7 +85,7 @@ class SseSplitter:
 
     def _ends_an_event(self, piece: bytes) -> bool:
         """Whether it does so with what is held back, which is not looked through again."""
-        return _END in piece or (piece.startswith(b"\n") and self._unfinished.endswith(b"\n"))
+        return END_OF_EVENT in piece or (piece.startswith(b"\n") and self._unfinished.endswith(b"\n"))
 
     def _hold_back(self, piece: bytes) -> None:
         self._unfinished += piece
@@ -99,7 +96,7 @@ class SseSplitter:
 def split_events(whole: bytes) -> list[SseEvent]:
     """The events of bytes that end with one."""
     events: list[SseEvent] = []
-    for block in whole.split(_END):
+    for block in whole.split(END_OF_EVENT):
         # Nearly all events are one line of data, with some vendors under their name; the rest takes the longer way.
         name, _line_end, line = block.rpartition(b"\n")
         if line.startswith(_DATA) and not name:
@@ -111,14 +108,30 @@ def split_events(whole: bytes) -> list[SseEvent]:
     return events
 
 
-def data_lines(whole: bytes, beginning: bytes) -> bytes | None:
-    """The data of events that all begin like this, a line for each; None when the first does not.
+def run_of_events(whole: bytes, beginning: bytes) -> tuple[int, int]:
+    """From where to where events with this beginning reach, in bytes that end with an event.
+
+    There may be others among them. Without any, both are the end of the bytes.
+    """
+    start = 0 if whole.startswith(beginning) else whole.find(END_OF_EVENT + beginning) + len(END_OF_EVENT)
+    if start == len(END_OF_EVENT) - 1:
+        return len(whole), len(whole)
+    last = start_of_last_event(whole, beginning, start, len(whole))
+    return start, whole.index(END_OF_EVENT, last) + len(END_OF_EVENT)
+
+
+def start_of_last_event(whole: bytes, beginning: bytes, start: int, end: int) -> int:
+    """Where the last event with this beginning begins, between the begin of another one and the end of one."""
+    before = whole.rfind(END_OF_EVENT + beginning, start, end)
+    return start if before < 0 else before + len(END_OF_EVENT)
+
+
+def data_lines(run: bytes, beginning: bytes) -> bytes:
+    """The data of events that all begin like this, a line for each.
 
     Whoever decodes the lines finds out whether there was anything else among them.
     """
-    if not whole.startswith(beginning):
-        return None
-    return whole[len(beginning) :].replace(_END + beginning, b"\n")
+    return run[len(beginning) :].replace(END_OF_EVENT + beginning, b"\n")
 
 
 def _read_lines(block: bytes) -> Iterator[SseEvent]:

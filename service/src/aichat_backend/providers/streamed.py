@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable
-from contextlib import AsyncExitStack, suppress
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import suppress
 from typing import TYPE_CHECKING, ClassVar, Generic, NamedTuple, Protocol, TypeVar
 
 from aichat_backend.errors import ProviderError, ProviderFailure
 from aichat_backend.providers.base import Capabilities, Event, ModelRequest
-from aichat_backend.providers.failures import Scrubber, connection_failure, seconds_to_wait
-from aichat_backend.providers.limits import Deadlines, TimeLimits
+from aichat_backend.providers.failures import Scrubber, connection_failure
+from aichat_backend.providers.limits import MOST_AT_ONCE, Deadlines, TimeLimits
 
 if TYPE_CHECKING:
-    from httpx2 import Response
+    from aiohttp import ClientResponse, StreamReader
 
 MAX_RETRIES = 2
 NO_KEY = "no-key-needed"
@@ -50,9 +50,9 @@ class Decoder(Protocol):
 
 
 class Answer(NamedTuple):
-    """An answer that has begun: its bytes, and who understands them."""
+    """An answer that has begun, and who understands its bytes, none of which has been read."""
 
-    pieces: AsyncIterator[bytes]
+    response: ClientResponse
     decoder: Decoder
 
 
@@ -95,22 +95,22 @@ class StreamedProvider(ABC, Generic[ClientT]):
         if (problem := self.problem()) is not None:
             raise ProviderError(ProviderFailure.NOT_CONFIGURED, problem)
         client = await self._ready()
-        broken = self._broken_connections()
+        broken = _broken_connections()
+        response: ClientResponse | None = None
         try:
-            async with AsyncExitStack() as stack:
-                deadlines = stack.enter_context(Deadlines(self._limits))
+            with Deadlines(self._limits) as deadlines:
                 async with deadlines.first_byte():
-                    pieces, decoder = await self._ask(client, request, stack)
-                    piece = await anext(pieces, b"")
+                    response, decoder = await self._ask(client, request)
+                    piece = await response.content.read(MOST_AT_ONCE)
                 while piece:
                     for event in decoder.feed(piece):
                         yield event
                     if decoder.done:
                         break
-                    piece = await deadlines.next(pieces)
+                    piece = await deadlines.read(response.content)
                 if decoder.done:
                     with suppress(*broken):
-                        await _read_last_bytes(pieces)
+                        await _read_last_bytes(response.content)
                 for event in decoder.end():
                     yield event
         except ProviderError as error:
@@ -121,6 +121,9 @@ class StreamedProvider(ABC, Generic[ClientT]):
             raise self._explain(error, request) from None
         except broken as error:
             raise connection_failure(error, self._scrub) from None
+        finally:
+            if response is not None:
+                response.close()
 
     async def _ready(self) -> ClientT:
         async with self._connecting:
@@ -137,15 +140,8 @@ class StreamedProvider(ABC, Generic[ClientT]):
         """Close the client's connections."""
 
     @abstractmethod
-    async def _ask(self, client: ClientT, request: ModelRequest, stack: AsyncExitStack) -> Answer:
-        """Send the question and wait for the head of the answer; leaving the stack frees the connection."""
-
-    def _broken_connections(self) -> tuple[type[Exception], ...]:
-        """What connections that cannot be made, or break, are raised as."""
-        from aiohttp import ClientError
-        from httpx2 import HTTPError
-
-        return (HTTPError, ClientError, OSError)
+    async def _ask(self, client: ClientT, request: ModelRequest) -> Answer:
+        """Send the question and wait for the head of the answer."""
 
     def _sdk_errors(self) -> tuple[type[Exception], ...]:
         """What the SDK, if there is one, raises besides broken connections. It is imported, or nothing was raised."""
@@ -161,14 +157,15 @@ def too_long_to_wait(retry_after: int | None) -> bool:
     return retry_after is not None and retry_after > _LONGEST_WAIT_TO_RETRY
 
 
-async def refuse_long_waits(response: Response) -> None:
-    """Tell an SDK not to sleep through a long `Retry-After`: the caller is told how long to wait instead."""
-    if too_long_to_wait(seconds_to_wait(response.headers.get("retry-after"))):
-        response.headers["x-should-retry"] = "false"
+def _broken_connections() -> tuple[type[Exception], ...]:
+    """What connections that cannot be made, or break, are raised as."""
+    from aiohttp import ClientError
+
+    return (ClientError, OSError)
 
 
-async def _read_last_bytes(pieces: AsyncIterator[bytes]) -> None:
+async def _read_last_bytes(content: StreamReader) -> None:
     """Read what follows the answer, which should be nothing but its end: only then can the connection be used again."""
     async with asyncio.timeout(_LAST_BYTES_SECONDS):
-        async for _piece in pieces:
+        while await content.readany():
             pass
