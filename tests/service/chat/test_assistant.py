@@ -90,6 +90,26 @@ async def test_a_run_holds_its_session_and_counts_for_its_user(
     assert held(assistant) == NOTHING
 
 
+async def test_who_asks_hears_where_to_follow_before_the_model_is_asked(
+    assistant: Assistant, provider: ScriptedProvider
+) -> None:
+    run = await assistant.ask("1", "s", "Why?", {})
+
+    assert provider.calls == []
+    (await provider.asked()).finish()
+    await run.ended()
+
+
+async def test_a_run_that_is_stopped_before_it_begins_ends(assistant: Assistant, provider: ScriptedProvider) -> None:
+    run = await assistant.ask("1", "s", "Why?", {})
+
+    run.stop(MessageStatus.STOPPED)
+    await run.ended()
+
+    assert provider.calls == []
+    assert [event.data["type"] for event in events_of(run.log.after(0))] == ["done"]
+
+
 async def test_when_readers_hear_of_the_end_the_session_is_free(
     assistant: Assistant, provider: ScriptedProvider
 ) -> None:

@@ -189,7 +189,10 @@ class Assistant:
         # After whatever is awaited: the service may have begun to stop meanwhile, and waits only for those it knows of.
         self._check_ready()
         self._claims.claim(user_id, session_id)
-        return await self._to_the_end(self._open(user_id, session_id, open_turn))
+        opening, opened = self._go_on(self._open(user_id, session_id, open_turn))
+        # After whoever waits for it: the user hears where to follow the answer before the model is asked.
+        opening.add_done_callback(_begin)
+        return await opened
 
     def _check_ready(self) -> None:
         if self._draining:
@@ -249,10 +252,21 @@ class Assistant:
 
     async def _to_the_end(self, work: Coroutine[Any, Any, T]) -> T:
         """Do the work although the caller may leave."""
+        _task, done = self._go_on(work)
+        return await done
+
+    def _go_on(self, work: Coroutine[Any, Any, T]) -> tuple[asyncio.Task[T], asyncio.Future[T]]:
+        """The work as a task, and its result for a caller that may leave."""
         task = asyncio.create_task(work)
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
-        return await asyncio.shield(task)
+        return task, asyncio.shield(task)
+
+
+def _begin(opening: asyncio.Task[Run]) -> None:
+    """Start what was opened, if it was."""
+    if not opening.cancelled() and opening.exception() is None:
+        opening.result().begin()
 
 
 async def _cancel(tasks: Iterable[asyncio.Task[None]]) -> None:

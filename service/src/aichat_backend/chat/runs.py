@@ -56,7 +56,10 @@ class Run:
         *,
         on_ended: Callable[[Run], None],
     ) -> None:
-        """`on_ended` is called once, when all is stored and before the readers hear of the end."""
+        """`on_ended` is called once, when all is stored and before the readers hear of the end.
+
+        Nothing happens before `begin`.
+        """
         self.id = random_id()
         self.turn = turn
         self.log = EventLog()
@@ -68,8 +71,9 @@ class Run:
         self._answer: Message | None = None
         self._error: ChatError | None = None
         self._started = monotonic()
-        self._generation = asyncio.create_task(self._generate(), name=f"generate {self.id}")
-        self._keeper = asyncio.create_task(self._keep(), name=f"keep {self.id}")
+        self._generation: asyncio.Task[Sequence[WaitingCall]] | None = None
+        self._keeper: asyncio.Task[None] | None = None
+        self._over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     @property
     def user_id(self) -> str:
@@ -84,17 +88,26 @@ class Run:
     @property
     def finished(self) -> bool:
         """Whether the terminal event is out."""
-        return self._keeper.done()
+        return self._over.done()
+
+    def begin(self) -> None:
+        """Start generating; to be called once."""
+        self._generation = asyncio.create_task(self._generate(), name=f"generate {self.id}")
+        # A task that waits all the while would take more memory than the answer.
+        self._generation.add_done_callback(self._begin_to_keep)
+        if self._stop_status is not None:
+            self._generation.cancel()
 
     def stop(self, status: MessageStatus) -> None:
         """End the answer where it is; `status` tells why. Too late is no error."""
-        if self._stop_status is None and not self._generation.done():
+        if self._stop_status is None and self._keeper is None:
             self._stop_status = status
-            self._generation.cancel()
+            if self._generation is not None:
+                self._generation.cancel()
 
     async def ended(self) -> None:
         """Wait for the end. Leaving early does not disturb the run."""
-        await asyncio.wait({self._keeper})
+        await asyncio.wait({self._over})
 
     async def answer(self) -> Message:
         """Wait for the answer.
@@ -129,14 +142,18 @@ class Run:
             raise
         return await turn.take()
 
-    async def _keep(self) -> None:
-        """Wait until the generation ends in whatever way, store what is there, and only then tell the readers."""
-        await asyncio.wait({self._generation})
-        failure = _failure_of(self._generation)
-        status = self._judge(failure)
+    def _begin_to_keep(self, generation: asyncio.Task[Sequence[WaitingCall]]) -> None:
+        self._keeper = asyncio.create_task(self._keep(generation), name=f"keep {self.id}")
+        self._keeper.add_done_callback(lambda _kept: self._over.set_result(None))
+
+    async def _keep(self, generation: asyncio.Task[Sequence[WaitingCall]]) -> None:
+        """In whatever way the generation ended: store what is there, and only then tell the readers."""
+        failure = _failure_of(generation)
+        status = self._judge(generation, failure)
+        waiting = generation.result() if status is MessageStatus.COMPLETE else ()
         if self._draft:
             try:
-                self._answer = await self._store_answer(status)
+                self._answer = await self._store_answer(status, waiting)
             except Exception as error:  # noqa: BLE001 - an answer that is lost ends in an error like any other
                 self._error, failure, status = _for_readers(error), error, MessageStatus.FAILED
         try:
@@ -154,9 +171,9 @@ class Run:
         # A run is kept for a while, and a long history with it would be kept once for every answer.
         self.turn = structs.replace(self.turn, history=self.turn.history[-1:])
 
-    def _judge(self, failure: BaseException | None) -> MessageStatus:
+    def _judge(self, generation: asyncio.Task[Any], failure: BaseException | None) -> MessageStatus:
         # What breaks while an answer is being stopped was broken by us.
-        if self._generation.cancelled() or (failure is not None and self._stop_status is not None):
+        if generation.cancelled() or (failure is not None and self._stop_status is not None):
             status = self._stop_status or MessageStatus.INTERRUPTED
             if status is MessageStatus.INTERRUPTED:
                 self._error = Unavailable(_STOPPING, code="stopping", retry_after=5)
@@ -166,8 +183,7 @@ class Run:
         self._error = _for_readers(failure)
         return MessageStatus.FAILED
 
-    async def _store_answer(self, status: MessageStatus) -> Message | None:
-        waiting = self._waiting(status)
+    async def _store_answer(self, status: MessageStatus, waiting: Sequence[WaitingCall]) -> Message | None:
         if not waiting:
             for call in unanswered_calls(self._draft.parts()):
                 self._draft.append(ToolResultPart(call.id, call.name, _NOT_RUN, is_error=True))
@@ -190,9 +206,6 @@ class Run:
             else None,
         )
         return answer if await self._resources.store.close_turn(self.turn, answer) else None
-
-    def _waiting(self, status: MessageStatus) -> Sequence[WaitingCall]:
-        return self._generation.result() if status is MessageStatus.COMPLETE else ()
 
     @property
     def _model(self) -> str:

@@ -44,6 +44,7 @@ class Delivery:
         self._heartbeat = heartbeat
         self._loop = asyncio.get_running_loop()
         self._sent_at = self._loop.time()
+        self._timer: asyncio.TimerHandle | None = None
         self._rest: asyncio.Future[None] | None = None
         """Unresolved while the reader's task rests: all events have been sent, and the next one may go out at once."""
 
@@ -68,7 +69,8 @@ class Delivery:
                     await self._rest
         finally:
             self._log.leave(self._send)
-            self._timer.cancel()
+            if self._timer is not None:
+                self._timer.cancel()
 
     def _send(self, event: bytes) -> None:
         rest = self._rest
