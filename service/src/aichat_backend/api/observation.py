@@ -46,7 +46,8 @@ def observation_middleware(metrics: Metrics) -> Middleware:
             if not response.prepared:
                 response.headers[REQUEST_ID_HEADER] = request_id
             seconds = monotonic() - started
-            _record(request, response.status, seconds)
+            # The answer goes out first: whoever waits for it need not wait for the log as well.
+            asyncio.get_running_loop().call_soon(_record, request, response.status, seconds)
             if response.content_type != "text/event-stream":
                 metrics.latency.labels(_route(request)).observe(seconds)
         return response
