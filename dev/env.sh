@@ -13,7 +13,8 @@ export UV_SYSTEM_CERTS=${UV_SYSTEM_CERTS:-1}
 export NODE_USE_SYSTEM_CA=${NODE_USE_SYSTEM_CA:-1}
 export PIP_DISABLE_PIP_VERSION_CHECK=1
 export PATH=$ROOT/.venv/bin:$PATH
-unset VIRTUAL_ENV PYTHONHOME
+# Without their bytecode, pytest prepares the assertions of every test anew at each run, in every worker.
+unset VIRTUAL_ENV PYTHONHOME PYTHONDONTWRITEBYTECODE
 
 say() { printf '\033[1m==> %s\033[0m\n' "$*" >&2; }
 
