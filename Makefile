@@ -42,7 +42,11 @@ test: ## Everything: lint, unit and service tests, ansible-test, molecule defaul
 	$(MAKE) --no-print-directory molecule S=providers
 
 .PHONY: check
-check: lint ## The quick loop, under a minute: lint and the quick ones of the service's tests, no containers
+check: setup ## The quick loop, under a minute: lint and the quick ones of the service's tests, no containers
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint test-quick
+
+.PHONY: test-quick
+test-quick: setup
 	@$(ENV); say "Service tests, the quick ones"
 	dev/pytest-service -m "not starts_processes and not thorough" $(IN_PARALLEL) tests/service
 
