@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 from aichat_backend.errors import ProviderError
@@ -13,7 +12,6 @@ from aichat_backend.providers.anthropic_thinking import PROVIDER
 from aichat_backend.providers.anthropic_wire import AnswerDecoder
 from aichat_backend.providers.base import Capabilities, ModelRequest
 from aichat_backend.providers.bodies import encoded
-from aichat_backend.providers.connections import CONNECT_SECONDS, open_session
 from aichat_backend.providers.streamed import MAX_RETRIES, NO_KEY, Answer, StreamedProvider
 
 if TYPE_CHECKING:
@@ -30,19 +28,21 @@ class AnthropicProvider(StreamedProvider["AsyncAnthropic"]):
     _key_variables = "AICHAT_API_KEY, AICHAT_API_KEY_FILE or ANTHROPIC_API_KEY"
 
     async def _connect(self) -> AsyncAnthropic:
-        return await asyncio.to_thread(self._build_client, open_session(self._base_url))
+        from aichat_backend.providers import connections
+
+        return await connections.built_on(connections.open_session(self._base_url), self._build_client)
 
     def _build_client(self, session: ClientSession) -> AsyncAnthropic:
         from anthropic import AsyncAnthropic
-        from httpx2 import Timeout
 
         from aichat_backend.providers.sdk_transport import http_client
 
         return AsyncAnthropic(
             api_key=self._api_key or NO_KEY,
-            base_url=self._base_url.removesuffix("/").removesuffix("/v1"),
+            base_url=self._api_url.removesuffix("/").removesuffix("/v1"),
             max_retries=MAX_RETRIES,
-            timeout=Timeout(None, connect=CONNECT_SECONDS),
+            # The session has those that matter.
+            timeout=None,
             # Compression would hold back small chunks on the way.
             default_headers={"Accept-Encoding": "identity"},
             http_client=http_client(session),

@@ -2,34 +2,59 @@
 
 from __future__ import annotations
 
-from typing import Any
+import asyncio
+import ipaddress
+from collections.abc import Callable
+from typing import Any, TypeVar
 from urllib.request import getproxies, proxy_bypass
 
 from aiohttp import ClientResponse, ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
 from yarl import URL
 
-CONNECT_SECONDS = 10.0
+T = TypeVar("T")
 
+_CONNECT_SECONDS = 10.0
 _LONGEST_COMPLAINT = 65_536
 
 
 def open_session(address: str, **options: Any) -> ClientSession:
     """A session for one server, without limits of its own but for connecting: the answer's are measured elsewhere.
 
-    It goes through the proxy that the environment names for the address (`HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`).
+    It goes through the proxy that the environment names for the address (`HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`),
+    unless that is on this machine.
     """
     return ClientSession(
         connector=TCPConnector(limit=0),
-        timeout=ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),
+        timeout=ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS),
         cookie_jar=DummyCookieJar(),
-        # It is asked in a thread for each request, which takes as long as the request itself.
-        trust_env=_has_proxy(URL(address)),
+        # With `trust_env` it would be asked for in a thread at each request, and a .netrc as well.
+        proxy=_proxy_of(URL(address)),
         **options,
     )
 
 
-def _has_proxy(address: URL) -> bool:
-    return address.scheme in getproxies() and not proxy_bypass(address.host or "")
+def _proxy_of(address: URL) -> str | None:
+    host = address.host or ""
+    if _is_this_machine(host) or proxy_bypass(host):
+        return None
+    proxy = getproxies().get(address.scheme)
+    return f"http://{proxy}" if proxy and "://" not in proxy else proxy
+
+
+def _is_this_machine(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+async def built_on(session: ClientSession, build: Callable[[ClientSession], T]) -> T:
+    """What a thread builds on the session, which is closed when that fails or nobody waits for it."""
+    try:
+        return await asyncio.to_thread(build, session)
+    except BaseException:
+        await session.close()
+        raise
 
 
 async def read_complaint_body(response: ClientResponse) -> bytes:

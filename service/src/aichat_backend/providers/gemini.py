@@ -58,10 +58,10 @@ class GeminiProvider(StreamedProvider[_Connected]):
 
     async def _connect(self) -> _Connected:
         await asyncio.to_thread(_import_sdk)
-        from aichat_backend.providers.connections import open_session
+        from aichat_backend.providers import connections
 
-        http = open_session(self._base_url, middlewares=(self._take_over,))
-        return _Connected(await asyncio.to_thread(self._build_sdk, http), http)
+        http = connections.open_session(self._base_url, middlewares=(self._take_over,))
+        return _Connected(await connections.built_on(http, self._build_sdk), http)
 
     def _build_sdk(self, http: ClientSession) -> Client:
         from google.genai import Client

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 from aichat_backend.errors import ProviderError
 from aichat_backend.providers.base import Capabilities, ModelRequest
 from aichat_backend.providers.bodies import encoded
-from aichat_backend.providers.connections import CONNECT_SECONDS, open_session
 from aichat_backend.providers.limits import TimeLimits
 from aichat_backend.providers.openai_address import OPENAI_URL, Address
 from aichat_backend.providers.openai_answer import AnswerDecoder
@@ -41,19 +39,21 @@ class OpenAIProvider(StreamedProvider["AsyncOpenAI"]):
         self.capabilities = Capabilities(pdfs=is_openai, request_bytes=_OWN_REQUEST_BYTES if is_openai else None)
 
     async def _connect(self) -> AsyncOpenAI:
-        return await asyncio.to_thread(self._build_client, open_session(self._base_url))
+        from aichat_backend.providers import connections
+
+        return await connections.built_on(connections.open_session(self._base_url), self._build_client)
 
     def _build_client(self, session: ClientSession) -> AsyncOpenAI:
-        from httpx2 import Timeout
         from openai import AsyncOpenAI
 
         from aichat_backend.providers.sdk_transport import http_client
 
         return AsyncOpenAI(
             api_key=self._api_key or NO_KEY,
-            base_url=self._base_url,
+            base_url=self._api_url,
             max_retries=MAX_RETRIES,
-            timeout=Timeout(None, connect=CONNECT_SECONDS),
+            # The session has those that matter.
+            timeout=None,
             # Compression would hold back small chunks on the way.
             default_headers={"Accept-Encoding": "identity"},
             http_client=http_client(session),

@@ -6,6 +6,7 @@ from http import HTTPStatus
 
 from aiohttp import ClientError, ClientResponse, ClientSession
 from httpx2 import AsyncBaseTransport, AsyncClient, ConnectError, ConnectTimeout, Request, Response
+from yarl import URL
 
 from aichat_backend.providers.connections import read_complaint_body
 from aichat_backend.providers.failures import seconds_to_wait
@@ -49,11 +50,13 @@ class _Transport(AsyncBaseTransport):
             ConnectTimeout, ConnectError: the SDK may try again.
         """
         headers = [(name, value) for name, value in request.headers.multi_items() if not name.startswith(_OF_THE_SDK)]
+        # Credentials in the address are among the headers by now.
+        address = URL(str(request.url)).with_user(None)
         try:
             answer = await self._session.request(
-                request.method, str(request.url), headers=headers, data=request.content, allow_redirects=False
+                request.method, address, headers=headers, data=request.content, allow_redirects=False
             )
-            if answer.status == HTTPStatus.OK:
+            if HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
                 return Response(answer.status, extensions={_ANSWER: answer})
             return Response(answer.status, headers=_judged(answer), content=await read_complaint_body(answer))
         except TimeoutError as error:

@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, ClassVar, Generic, NamedTuple, Protocol, TypeVar
 
 from aichat_backend.errors import ProviderError, ProviderFailure
+from aichat_backend.providers.addresses import without_credentials
 from aichat_backend.providers.base import Capabilities, Event, ModelRequest
 from aichat_backend.providers.failures import Scrubber, connection_failure
 from aichat_backend.providers.limits import MOST_AT_ONCE, Deadlines, TimeLimits
@@ -124,6 +125,11 @@ class StreamedProvider(ABC, Generic[ClientT]):
         finally:
             if response is not None:
                 response.close()
+
+    @property
+    def _api_url(self) -> str:
+        """Where an SDK asks. A key takes the place of credentials in the address: there is one header for both."""
+        return without_credentials(self._base_url) if self._api_key else self._base_url
 
     async def _ready(self) -> ClientT:
         async with self._connecting:
