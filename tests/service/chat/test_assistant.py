@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
@@ -65,6 +66,20 @@ class ClearedTurns(SqlTurnStore):
         turn = await super().open_turn(user_id, session_id, **more)
         await self._conversations.clear_messages(user_id, turn.session.id)
         return turn
+
+
+class Connecting(FakeToolbox):
+    """What was approved is there, while other servers are on their way."""
+
+    settling = False
+
+    async def settled(self, patience: float) -> None:
+        self.settling = self.on_the_way is not None
+        await super().settled(patience)
+
+    async def reach(self, names: Collection[str]) -> Collection[str]:
+        self.reached_for.append(frozenset(names))
+        return ()
 
 
 async def to_be_approved(assistant: Assistant, provider: ScriptedProvider) -> Message:
@@ -199,6 +214,37 @@ async def test_an_approval_waits_again_when_the_service_stops_before_its_tools_a
         toolbox.on_the_way = asyncio.Event()
         await assistant.decide("1", "s", Decision(waiting.id, approved=True))
         await eventually(lambda: toolbox.reached_for)
+
+        await assistant.drain(0)
+
+    assert toolbox.calls == []
+    assert (await stores.conversations.history("1", "s"))[-1] == waiting
+
+
+async def test_an_approval_waits_again_when_its_run_is_stopped_before_it_begins(
+    stores: Stores, provider: ScriptedProvider
+) -> None:
+    toolbox = FakeToolbox([tool("query")])
+    async with answering(stores, provider, toolbox=toolbox) as assistant:
+        waiting = await to_be_approved(assistant, provider)
+        run = await assistant.decide("1", "s", Decision(waiting.id, approved=True))
+
+        run.stop(MessageStatus.STOPPED)
+        await run.ended()
+
+        assert (await stores.conversations.history("1", "s"))[-1] == waiting
+    assert toolbox.calls == []
+
+
+async def test_an_approval_waits_again_when_the_service_stops_while_other_servers_connect(
+    stores: Stores, provider: ScriptedProvider
+) -> None:
+    toolbox = Connecting([tool("query")])
+    async with answering(stores, provider, toolbox=toolbox) as assistant:
+        waiting = await to_be_approved(assistant, provider)
+        toolbox.on_the_way = asyncio.Event()
+        await assistant.decide("1", "s", Decision(waiting.id, approved=True))
+        await eventually(lambda: toolbox.settling)
 
         await assistant.drain(0)
 

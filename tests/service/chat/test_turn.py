@@ -10,6 +10,7 @@ import pytest
 
 from aichat_backend.chat.approvals import Decision
 from aichat_backend.chat.conversation import Message
+from aichat_backend.chat.executions import AT_ONCE
 from aichat_backend.chat.files import NewFile, StoredFile
 from aichat_backend.chat.parts import FilePart, Role, TextPart, ToolResultPart, Usage, text_of
 from aichat_backend.chat.tools import ToolFile, ToolOutcome, ToolPolicy
@@ -349,6 +350,26 @@ async def test_what_was_approved_runs_with_the_stored_arguments_and_the_rest_is_
     assert [event["type"] for event in stage.events()] == ["tool_execution", "tool_execution", "message"]
     by_id = {part.call_id: part for part in stage.draft.parts() if isinstance(part, ToolResultPart)}
     assert by_id["b"].arguments == '{"n": 2}', "the history tells them apart from their call"
+
+
+async def test_approved_calls_whose_turn_has_not_come_when_the_answer_is_stopped_are_told_apart(stage: Stage) -> None:
+    offer(stage, asks := tool("query"))
+    gates = [Gate() for _ in range(AT_ONCE)]
+    running = iter(gates)
+
+    async def run(arguments: Mapping[str, Any]) -> ToolOutcome:
+        return await next(running)(arguments)
+
+    stage.toolbox.behaviours["query"] = run
+    asked = approval_for(asks, *[call(str(number)) for number in range(AT_ONCE + 2)])
+    async with stage.taking(user("Go."), asked, decision=Decision("r", approved=True)) as task:
+        await asyncio.gather(*(gate.reached.wait() for gate in gates))
+        task.cancel()
+
+    results = stage.results()
+    assert len(stage.toolbox.calls) == AT_ONCE
+    assert all("stopped while the tool ran" in results[str(number)] for number in range(AT_ONCE))
+    assert all("nothing ran" in results[str(number)] for number in (AT_ONCE, AT_ONCE + 1))
 
 
 async def test_a_denial_runs_nothing_and_the_model_answers(stage: Stage) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from aichat_backend.chat.approvals import Decision
 from aichat_backend.chat.estimates import estimated_usage
@@ -237,3 +238,16 @@ async def test_rounds_before_an_approval_count(stage: Stage) -> None:
 
     assert stage.results().keys() == {"a", "b"}
     assert "limit of 1 rounds" in stage.results()["b"]
+
+
+async def test_calls_of_one_round_with_words_between_them_are_one_round(stage: Stage) -> None:
+    stage.limits = TurnLimits(rounds=2)
+    offer(stage, asks := tool("query"))
+    asked = approval_for(asks, call("a"), call("b"))
+    asked = structs.replace(asked, parts=(call("a"), TextPart("And then:"), call("b")))
+    async with stage.taking(user("Go."), asked, decision=Decision("r", approved=True)) as task:
+        model = await stage.asked()
+        model.use("c", "query")
+        model.finish()
+
+    assert await waiting(task) == ["c"]

@@ -52,7 +52,13 @@ class Stage:
     @asynccontextmanager
     async def taking(self, *history: Message, decision: Decision | None = None) -> AsyncIterator[asyncio.Task[Any]]:
         """The turn as it is taken; it is over when the context is."""
-        task = asyncio.create_task(self.turn(*history, decision=decision).take())
+        turn = self.turn(*history, decision=decision)
+
+        async def take() -> Sequence[WaitingCall]:
+            await turn.reach_tools()
+            return await turn.take()
+
+        task = asyncio.create_task(take())
         try:
             yield task
             async with asyncio.timeout(10):

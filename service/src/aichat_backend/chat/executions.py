@@ -24,6 +24,7 @@ _log = structlog.get_logger(__name__)
 
 AT_ONCE = 8
 """Calls of one answer that run at the same time."""
+NOT_RUN = "The answer ended before this call; nothing ran."
 STOPPED = "The answer was stopped while the tool ran. It is not known what it has done."
 
 
@@ -51,18 +52,28 @@ class Executions:
         self._places = asyncio.Semaphore(AT_ONCE)
 
     async def run(self, calls: Sequence[tuple[ToolCallPart, Tool]]) -> None:
-        """Run the calls, as many at the same time as may be, and wait for all results. Cancelled, it stops all."""
-        async with asyncio.TaskGroup() as group:
-            for call, tool in calls:
-                group.create_task(self._run_in_turn(call, tool), name=f"call {tool.server}/{tool.server_name}")
+        """Run the calls, as many at the same time as may be, and wait for all results.
+
+        Cancelled, it stops those that run, and answers those whose turn has not come.
+        """
+        waiting = [call for call, _tool in calls]
+
+        async def run_in_turn(call: ToolCallPart, tool: Tool) -> None:
+            async with self._places:
+                waiting.remove(call)
+                await self._run_one(call, tool)
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                for call, tool in calls:
+                    group.create_task(run_in_turn(call, tool), name=f"call {tool.server}/{tool.server_name}")
+        finally:
+            for call in waiting:
+                self.refuse(call, NOT_RUN)
 
     def refuse(self, call: ToolCallPart, reason: str) -> None:
         """Answer a call that does not run."""
         self._finish(call, ToolResultPart(call.id, call.name, reason, is_error=True))
-
-    async def _run_in_turn(self, call: ToolCallPart, tool: Tool) -> None:
-        async with self._places:
-            await self._run_one(call, tool)
 
     async def _run_one(self, call: ToolCallPart, tool: Tool) -> None:
         arguments = _decoded(call.arguments)

@@ -16,6 +16,7 @@ from msgspec import structs
 from aichat_backend.chat.approvals import Approval
 from aichat_backend.chat.conversation import Message, MessageStatus, random_id
 from aichat_backend.chat.draft import Draft, unanswered_calls
+from aichat_backend.chat.executions import NOT_RUN
 from aichat_backend.chat.parts import Role, ToolResultPart, Usage
 from aichat_backend.chat.titles import is_own_title
 from aichat_backend.chat.tool_events import approval_question, tool_calls
@@ -31,7 +32,6 @@ _log = structlog.get_logger(__name__)
 
 _STOPPING = "The service is restarting; what was answered so far is kept. Ask again in a moment."
 _INTERNAL = "Something went wrong on the server; the administrator finds the cause in its log."
-_NOT_RUN = "The answer ended before this call; nothing ran."
 _NEXT_APPROVAL = "\n\n*More approval is needed: reload the conversation to decide.*"
 
 
@@ -67,6 +67,8 @@ class Run:
         self._metrics = resources.metrics
         self._on_ended = on_ended
         self._draft = Draft()
+        self._has_begun = False
+        """Whether anything may have been done, such as what the user approved."""
         self._stop_status: MessageStatus | None = None
         self._answer: Message | None = None
         self._error: ChatError | None = None
@@ -134,12 +136,8 @@ class Run:
 
     async def _generate(self) -> Sequence[WaitingCall]:
         turn = Turn(self.turn, self._draft, self.log, self._resources.turn)
-        try:
-            await turn.reach_tools()
-        except BaseException:
-            # However it came to that: nothing has run, so the user's approval must not be used up.
-            await self._resources.store.return_approval(self.turn)
-            raise
+        await turn.reach_tools()
+        self._has_begun = True
         return await turn.take()
 
     def _begin_to_keep(self, generation: asyncio.Task[Sequence[WaitingCall]]) -> None:
@@ -151,11 +149,14 @@ class Run:
         failure = _failure_of(generation)
         status = self._judge(generation, failure)
         waiting = generation.result() if status is MessageStatus.COMPLETE else ()
-        if self._draft:
-            try:
+        try:
+            if self._draft:
                 self._answer = await self._store_answer(status, waiting)
-            except Exception as error:  # noqa: BLE001 - an answer that is lost ends in an error like any other
-                self._error, failure, status = _for_readers(error), error, MessageStatus.FAILED
+            elif self.turn.decision is not None and not self._has_begun:
+                # However it came to that: nothing has run, so the user's approval must not be used up.
+                await self._resources.store.return_approval(self.turn)
+        except Exception as error:  # noqa: BLE001 - an answer that is lost ends in an error like any other
+            self._error, failure, status = _for_readers(error), error, MessageStatus.FAILED
         try:
             self._report(status, failure)
         except Exception as error:  # noqa: BLE001 - when not even the log can be written, the readers still hear of the end
@@ -186,7 +187,7 @@ class Run:
     async def _store_answer(self, status: MessageStatus, waiting: Sequence[WaitingCall]) -> Message | None:
         if not waiting:
             for call in unanswered_calls(self._draft.parts()):
-                self._draft.append(ToolResultPart(call.id, call.name, _NOT_RUN, is_error=True))
+                self._draft.append(ToolResultPart(call.id, call.name, NOT_RUN, is_error=True))
         id_, now = random_id(), datetime.now(UTC)
         answer = Message(
             id=id_,

@@ -17,7 +17,7 @@ from aichat_backend.chat.estimates import estimated_usage
 from aichat_backend.chat.executions import Executions
 from aichat_backend.chat.files import FileStore, ReadOnce
 from aichat_backend.chat.history import ModelOptions, build_request
-from aichat_backend.chat.parts import Part, Role, TextPart, ToolCallPart
+from aichat_backend.chat.parts import Part, Role, TextPart, ToolCallPart, ToolResultPart
 from aichat_backend.chat.policy import is_tainted, policy_for
 from aichat_backend.chat.text import repaired
 from aichat_backend.chat.tool_events import tool_calls
@@ -126,17 +126,18 @@ class Turn:
         self._rounds, self._calls = _so_far(opened)
 
     async def reach_tools(self) -> None:
-        """Wait for the servers of what the user approved; nothing of it is carried out yet.
+        """Wait for the servers of what the user approved, and a little for all others; nothing is carried out yet.
 
         Raises:
             ToolsUnavailable: nothing of it can run now, and some of it may be able to later.
         """
         decision, toolbox = self._opened.decision, self._resources.toolbox
-        if decision is None or not decision.approved:
-            return
-        names = {call.name for call in unanswered_calls(self._opened.message.parts) if decision.approves(call.id)}
-        if await toolbox.reach(names) and names.isdisjoint(tool.name for tool in toolbox.tools()):
-            raise ToolsUnavailable(_AWAY, retry_after=_AGAIN_AFTER_SECONDS)
+        if decision is not None and decision.approved:
+            names = {call.name for call in unanswered_calls(self._opened.message.parts) if decision.approves(call.id)}
+            if await toolbox.reach(names) and names.isdisjoint(tool.name for tool in toolbox.tools()):
+                raise ToolsUnavailable(_AWAY, retry_after=_AGAIN_AFTER_SECONDS)
+        # Right after a start the servers are still on their way, and an answer without tools would be a worse one.
+        await toolbox.settled(_SECONDS_FOR_MORE_TOOLS)
 
     async def take(self) -> Sequence[WaitingCall]:
         """The calls that wait for the user; none when the answer is complete, or has come to a limit.
@@ -156,8 +157,6 @@ class Turn:
         return ()
 
     async def _take(self) -> Sequence[WaitingCall]:
-        # Right after a start the servers are still on their way, and an answer without tools would be a worse one.
-        await self._resources.toolbox.settled(_SECONDS_FOR_MORE_TOOLS)
         if self._opened.decision is not None:
             await self._carry_out(self._opened.decision)
         while calls := await self._ask():
@@ -314,7 +313,7 @@ def _as_it_is_stored(call: ToolCall) -> ToolCallPart:
 def _so_far(opened: OpenedTurn) -> tuple[int, int]:
     """How often the model turned to tools since the user's last message, and how many calls it made."""
     since = opened.history[_last_question(opened.history) :]
-    parts = [part for message in since for part in message.parts]
+    parts = [part for message in since for part in message.parts if isinstance(part, ToolCallPart | ToolResultPart)]
     rounds = [list(group) for calling, group in groupby(parts, lambda part: isinstance(part, ToolCallPart)) if calling]
     return len(rounds), sum(map(len, rounds))
 
