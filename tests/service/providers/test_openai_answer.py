@@ -87,6 +87,14 @@ def test_compatible_servers_may_be_sloppy(said: bytes) -> None:
     assert decode([text("Hi") + said]) == [TextDelta("Hi"), Finished(FinishReason.STOP)]
 
 
+def test_an_event_without_data_says_nothing_wherever_the_network_cuts() -> None:
+    stream = text("Hi") + b"data: \n\n" + text(" you") + b"data:\n\n" + chunk(finish="stop") + DONE
+
+    for offset in range(len(stream)):
+        pieces = [stream[:offset], stream[offset:]]
+        assert spoken(decode(pieces)) == ("Hi you", "", Finished(FinishReason.STOP)), f"cut at {offset}"
+
+
 def test_the_same_reasoning_under_both_names_is_told_once() -> None:
     both = chunk({"reasoning": "hm", "reasoning_content": "hm"})
 

@@ -160,7 +160,9 @@ class SseDecoder(ABC):
         for event in split_events(whole):
             if self.done:
                 break
-            self._take(event, telling)
+            # Some keep the connection open with events that say nothing.
+            if event.data.strip():
+                self._take(event, telling)
 
     def _cut_off(self) -> ProviderError:
         return ProviderError(ProviderFailure.PROTOCOL, f"the stream ({self._content_type}) ended before the answer did")
