@@ -63,7 +63,7 @@ async def test_the_newest_files_are_shown_and_older_ones_are_told_of(files: Coun
     assert await shown(files, ABLE, *history) == {
         "new.png": "bytes",
         "report.pdf": '<file_content name="report.pdf">',
-        "old.png": "[The file old.png is not shown any more",
+        "old.png": "[The file old.png is not shown",
     }
     assert old.sha256 not in files.was_read, "what is not shown need not be read"
 
@@ -92,7 +92,7 @@ async def test_files_of_tools_are_the_newest(files: Counted) -> None:
 
     sent = await shown(files, ABLE, user("See.", mine), assistant(call("a"), ran))
 
-    assert sent == {"plot.png": "bytes", "mine.png": "[The file mine.png is not shown any more"}
+    assert sent == {"plot.png": "bytes", "mine.png": "[The file mine.png is not shown"}
 
 
 async def test_text_takes_no_room_of_files(files: Counted) -> None:
@@ -107,7 +107,7 @@ async def test_a_picture_that_is_too_large_for_the_model_is_not_sent(files: Coun
     picture = await keep(files, "a.png", 61)
     able = Capabilities(picture_bytes=80)
 
-    assert await shown(files, able, user("See.", picture)) == {"a.png": "[The file a.png is not shown any more"}
+    assert await shown(files, able, user("See.", picture)) == {"a.png": "[The file a.png is not shown"}
 
 
 async def test_without_a_limit_the_latest_turn_has_all_its_files_and_earlier_ones_what_is_left(files: Counted) -> None:
@@ -117,7 +117,7 @@ async def test_without_a_limit_the_latest_turn_has_all_its_files_and_earlier_one
 
     assert set((await shown(files, able, user("1", old), assistant("."), user("2", new))).values()) == {"bytes"}
     sent = await shown(files, able, user("1", old), assistant("."), user("2", huge))
-    assert sent == {"huge.png": "bytes", "old.png": "[The file old.png is not shown any more"}
+    assert sent == {"huge.png": "bytes", "old.png": "[The file old.png is not shown"}
 
 
 async def test_what_a_model_cannot_look_at_is_left_to_its_provider(files: Counted) -> None:

@@ -65,9 +65,7 @@ def _instead(part: AttachmentPart, stored: StoredFile | None) -> TextPart:
     text = _text_of(stored)
     if text is not None:
         return TextPart(file_content(part.filename, text))
-    return TextPart(
-        f"[The file {part.filename} is not shown any more: a request has no room for it beside newer files.]"
-    )
+    return TextPart(f"[The file {part.filename} is not shown: this request has no room for it.]")
 
 
 def _text_of(stored: StoredFile | None) -> str | None:
