@@ -42,7 +42,7 @@ def test_the_version_is_told_without_loading_the_service() -> None:
 def test_showing_the_settings_does_not_load_the_service() -> None:
     done = run("config", "--env-only", environment={"PYTHONPROFILEIMPORTTIME": "1"})
     assert done.returncode == 0
-    assert not imported(done.stderr) & {"aiohttp", "openai", "sqlalchemy", "uvloop", "yaml"}
+    assert not imported(done.stderr) & {"aiohttp", "openai", "sqlalchemy", "uvloop", "pydantic", "yaml"}
 
 
 def test_config_prints_every_setting_with_its_source_and_no_secret() -> None:

@@ -227,7 +227,7 @@ def _resources(
 
 
 def _application(settings: Settings, metrics: Metrics) -> web.Application:
-    secret = settings.proxy_secret.get_secret_value() if settings.proxy_secret else None
+    secret = settings.proxy_secret.reveal() if settings.proxy_secret else None
     app = web.Application(
         middlewares=[observation_middleware(metrics), errors_middleware, identity_middleware(secret)],
         client_max_size=4 * settings.max_message_bytes + 65_536,

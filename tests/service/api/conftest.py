@@ -18,8 +18,7 @@ from fakes.scripted import ScriptedProvider
 def settings(tmp_path: Path, migrated_database: Path) -> Settings:
     """A database of its own, and a mock that answers at once."""
     shutil.copy(migrated_database, tmp_path / "chat.db")
-    values = {"llm_provider": ProviderName.MOCK, "mock_delay_ms": 0, "data_dir": tmp_path, "auto_titles": False}
-    return Settings.model_validate(values)
+    return Settings(llm_provider=ProviderName.MOCK, mock_delay_ms=0, data_dir=tmp_path, auto_titles=False)
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import json
 from collections.abc import AsyncIterator
 
 import pytest
+from msgspec import structs
 
 from aichat_backend.config.settings import Settings
 from aichat_backend.storage.database import Database
@@ -21,7 +22,7 @@ from fakes.scripted import ScriptedProvider
 @pytest.fixture
 async def limited(settings: Settings, provider: ScriptedProvider) -> AsyncIterator[Backend]:
     """With at most two answers at once for a user."""
-    async with running_backend(settings.model_copy(update={"max_runs_per_user": 2}), provider) as backend:
+    async with running_backend(structs.replace(settings, max_runs_per_user=2), provider) as backend:
         yield backend
 
 

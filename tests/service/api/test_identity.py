@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
-from pydantic import SecretStr
+from msgspec import structs
 
+from aichat_backend.config.secrets import Secret
 from aichat_backend.config.settings import Settings
 from fakes.backend import Backend, running_backend
 from fakes.contract import assert_error
@@ -106,8 +107,8 @@ async def test_what_is_for_operators_does_not_go_through_the_proxy(backend: Back
 @pytest.fixture
 async def guarded(settings: Settings) -> AsyncIterator[Backend]:
     """A service that knows its proxy by a secret."""
-    secret = {"proxy_secret": SecretStr("schlüssel-canary")}
-    async with running_backend(settings.model_copy(update=secret)) as backend:
+    secret = {"proxy_secret": Secret("schlüssel-canary")}
+    async with running_backend(structs.replace(settings, **secret)) as backend:
         yield backend
 
 

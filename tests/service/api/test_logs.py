@@ -8,9 +8,10 @@ import logging
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
-from pydantic import SecretStr
+from msgspec import structs
 
 from aichat_backend.config.providers import ProviderName
+from aichat_backend.config.secrets import Secret
 from aichat_backend.config.settings import Settings
 from aichat_backend.errors import ProviderError, ProviderFailure
 from aichat_backend.storage.errors import DatabaseUnavailable
@@ -51,8 +52,8 @@ def lines(log: io.StringIO) -> list[dict[str, object]]:
 async def test_messages_titles_and_keys_are_never_logged(log: io.StringIO, settings: Settings) -> None:
     async with fake_openai() as upstream:
         upstream.script(answer(ANSWER), failure(401, f"Bad key {KEY}", code="invalid_api_key"))
-        openai = {"llm_provider": ProviderName.OPENAI, "llm_base_url": upstream.base_url, "api_key": SecretStr(KEY)}
-        async with running_backend(settings.model_copy(update=openai)) as backend:
+        openai = {"llm_provider": ProviderName.OPENAI, "llm_base_url": upstream.base_url, "api_key": Secret(KEY)}
+        async with running_backend(structs.replace(settings, **openai)) as backend:
             user = backend.user()
             body = {"message": QUESTION, "session_id": "logged", "context": {"page": CONTEXT}}
             await user.post("/send", body)

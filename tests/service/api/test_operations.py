@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 
 import pytest
+from msgspec import structs
 from prometheus_client.parser import text_string_to_metric_families
 
 from aichat_backend import __version__
@@ -26,7 +27,7 @@ from fakes.toolbox import FakeToolbox
 @pytest.fixture
 async def keyless(settings: Settings) -> AsyncIterator[Backend]:
     """With a provider that lacks its key."""
-    async with running_backend(settings.model_copy(update={"llm_provider": ProviderName.OPENAI})) as backend:
+    async with running_backend(structs.replace(settings, llm_provider=ProviderName.OPENAI)) as backend:
         yield backend
 
 

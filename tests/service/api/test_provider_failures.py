@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from pydantic import SecretStr
+from msgspec import structs
 
 from aichat_backend.config.providers import ProviderName
+from aichat_backend.config.secrets import Secret
 from aichat_backend.config.settings import Settings
 from aichat_backend.errors import ProviderError, ProviderFailure
 from aichat_backend.providers import openai
@@ -150,16 +151,9 @@ async def upstream() -> AsyncIterator[FakeOpenAI]:
 
 
 def pointed_at(settings: Settings, base_url: str, **changes: Any) -> Settings:
-    return settings.model_copy(
-        update={
-            "llm_provider": ProviderName.OPENAI,
-            "llm_base_url": base_url,
-            "api_key": SecretStr(KEY),
-            "llm_first_byte_timeout": 0.2,
-            "llm_idle_timeout": 0.2,
-            **changes,
-        }
-    )
+    reached = {"llm_provider": ProviderName.OPENAI, "llm_base_url": base_url, "api_key": Secret(KEY)}
+    impatient = {"llm_first_byte_timeout": 0.2, "llm_idle_timeout": 0.2}
+    return structs.replace(settings, **{**reached, **impatient, **changes})
 
 
 PARTIAL = (chunk({"role": "assistant", "content": ""}), text("Half"), text(" an answer"))

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from aiohttp import FormData
+from msgspec import structs
 
 from aichat_backend.chat.parts import text_of
 from aichat_backend.config.settings import Settings
@@ -30,7 +31,7 @@ NAMED_ELSEWHERE = [
 @pytest.fixture
 async def scripted(settings: Settings, provider: ScriptedProvider) -> AsyncIterator[Backend]:
     """With a provider that waits for the test, a tool that must be approved, and no hurry."""
-    patient = settings.model_copy(update={"max_messages_per_minute": 1000})
+    patient = structs.replace(settings, max_messages_per_minute=1000)
     async with running_backend(patient, provider, FakeToolbox([tool("query")])) as backend:
         yield backend
 

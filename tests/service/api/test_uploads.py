@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from aichat_backend.chat.parts import FilePart
 from aichat_backend.config.settings import Settings
@@ -184,7 +185,7 @@ async def test_a_file_that_cannot_be_taken_refuses_the_message(
 async def narrow(settings: Settings) -> AsyncIterator[Backend]:
     """With limits that are easily met."""
     limits: dict[str, Any] = {"max_files": 2, "max_file_bytes": 1_000, "max_message_bytes": 500}
-    async with running_backend(settings.model_copy(update=limits)) as backend:
+    async with running_backend(structs.replace(settings, **limits)) as backend:
         yield backend
 
 
@@ -204,7 +205,7 @@ async def test_limits_are_those_of_the_settings(narrow: Backend) -> None:
 
 
 async def test_of_a_message_that_is_refused_no_file_is_kept(settings: Settings) -> None:
-    async with running_backend(settings.model_copy(update={"max_messages_per_minute": 1})) as backend:
+    async with running_backend(structs.replace(settings, max_messages_per_minute=1)) as backend:
         assert (await backend.user().post("/send", {"message": "Why?"})).status == 200
         refused = await send_files(backend.user(), "Look.", CSV, PICTURE)
 
@@ -214,7 +215,7 @@ async def test_of_a_message_that_is_refused_no_file_is_kept(settings: Settings) 
 
 @pytest.mark.parametrize("limit", [{"max_files_per_hour": 2}, {"max_upload_bytes_per_hour": 2 * len(CSV.data)}])
 async def test_how_much_may_be_uploaded_in_an_hour_is_a_setting(settings: Settings, limit: dict[str, int]) -> None:
-    async with running_backend(settings.model_copy(update=limit)) as backend:
+    async with running_backend(structs.replace(settings, **limit)) as backend:
         answers = [await send_files(backend.user(), "Look.", CSV) for _ in range(3)]
 
     assert [answer.status for answer in answers] == [200, 200, 429]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+from msgspec import structs
+
 from aichat_backend.chat.parts import Usage
 from aichat_backend.config.settings import Settings
 from fakes.backend import Backend, running_backend
@@ -12,7 +14,7 @@ from fakes.scripted import ScriptedProvider
 
 
 def changed(settings: Settings, **values: object) -> Settings:
-    return settings.model_copy(update=values)
+    return structs.replace(settings, **values)
 
 
 async def spend(backend: Backend, provider: ScriptedProvider, tokens: Usage) -> None:

@@ -26,11 +26,11 @@ CHAIN = {"AICHAT_LLM_FALLBACK": "anthropic:m,gemini:m,gemini:n,ollama:m,mock:m,o
 
 
 def fallback_keys(loaded: LoadedSettings) -> dict[str, str]:
-    return {provider.value: key.get_secret_value() for provider, key in loaded.settings.fallback_keys.items()}
+    return {provider.value: key.reveal() for provider, key in loaded.settings.fallback_keys.items()}
 
 
 def key(loaded: LoadedSettings) -> str | None:
-    return loaded.settings.api_key.get_secret_value() if loaded.settings.api_key else None
+    return loaded.settings.api_key.reveal() if loaded.settings.api_key else None
 
 
 def test_the_setting_wins_then_its_file_then_the_providers_own_variable(key_file: Path) -> None:
@@ -113,7 +113,7 @@ def test_a_fallbacks_variable_that_holds_no_key_is_refused_without_showing_it() 
 
 def test_settings_do_not_show_the_keys_of_the_chain() -> None:
     settings = load_settings(CHAIN | {"ANTHROPIC_API_KEY": CANARY}, None).settings
-    assert CANARY not in repr(settings) + str(settings) + settings.model_dump_json()
+    assert CANARY not in repr(settings) + str(settings)
     assert settings.secrets == (CANARY,)
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from aichat_backend.config.display import lines
+from aichat_backend.config.kinds import KINDS
 from aichat_backend.config.loading import load_settings
 from aichat_backend.config.problems import variable
-from aichat_backend.config.settings import Settings
 from aichat_backend.config.urls import MASK
 
 CANARY = "canary-55e0"
@@ -22,7 +22,7 @@ def shown(environment: dict[str, str], file: Path | None = None) -> dict[str, st
 
 def test_every_setting_has_one_line_with_its_source() -> None:
     printed = shown({})
-    assert list(printed) == [variable(setting) for setting in Settings.model_fields]
+    assert list(printed) == [variable(setting) for setting in KINDS]
     assert all(line.endswith("  (default)") for line in printed.values())
     assert printed["AICHAT_PORT"] == "3001  (default)"
     assert printed["AICHAT_API_KEY"] == "-  (default)"
@@ -44,7 +44,7 @@ def test_secrets_are_masked_and_their_length_is_not_told() -> None:
 
 def test_the_keys_of_the_chain_are_shown_by_their_variables_and_masked() -> None:
     printed = shown({"AICHAT_LLM_FALLBACK": "anthropic:m,google:m,openai:m", "GOOGLE_API_KEY": CANARY})
-    assert list(printed)[len(Settings.model_fields) :] == ["ANTHROPIC_API_KEY", "GEMINI_API_KEY", "GOOGLE_API_KEY"]
+    assert list(printed)[len(KINDS) :] == ["ANTHROPIC_API_KEY", "GEMINI_API_KEY", "GOOGLE_API_KEY"]
     assert printed["ANTHROPIC_API_KEY"] == printed["GEMINI_API_KEY"] == "-  (for the fallback)"
     assert printed["GOOGLE_API_KEY"] == f"{MASK}  (for the fallback)"
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 import re
 from collections.abc import Iterable
-from itertools import chain
+from itertools import chain, pairwise
 from pathlib import Path
+
+from msgspec.structs import fields
 
 from aichat_backend.config.allowed import allowed
 from aichat_backend.config.api_key import KEY_VARIABLES
 from aichat_backend.config.places import DEFAULT_FILE, DEFAULT_INI
 from aichat_backend.config.problems import variable
 from aichat_backend.config.providers import DEFAULT_MODELS, PROVIDER_ALIASES, ProviderName
-from aichat_backend.config.settings import Settings
+from aichat_backend.config.settings import Options
 
 DOCUMENT = (Path(__file__).parents[3] / "docs" / "configuration.md").read_text()
 
@@ -27,14 +31,29 @@ def written(default: object) -> str:
     return str(default).lower() if isinstance(default, bool) else str(default)
 
 
-def expected() -> dict[str, tuple[str, ...]]:
+def meanings() -> dict[str, str]:
+    """Setting → the words below its definition."""
+    (options,) = ast.parse(inspect.getsource(Options)).body
+    assert isinstance(options, ast.ClassDef)
     return {
-        variable(name): (
+        definition.target.id: " ".join(words.split())
+        for definition, below in pairwise(options.body)
+        if isinstance(definition, ast.AnnAssign)
+        and isinstance(definition.target, ast.Name)
+        and isinstance(below, ast.Expr)
+        and isinstance(words := ast.literal_eval(below.value), str)
+    }
+
+
+def expected() -> dict[str, tuple[str, ...]]:
+    meaning = meanings()
+    return {
+        variable(field.name): (
             "" if field.default is None else f"`{written(field.default)}`",
-            allowed(name),
-            str(field.description),
+            allowed(field.name),
+            meaning[field.name],
         )
-        for name, field in Settings.model_fields.items()
+        for field in fields(Options)
     }
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from aichat_backend.config.kinds import KINDS
 from aichat_backend.config.loading import load_settings
 from aichat_backend.config.problems import ConfigurationError, variable
-from aichat_backend.config.settings import Settings
 from aichat_backend.config.values import is_loopback
 
 CANARY = "canary-7f3a"
@@ -46,7 +46,7 @@ RANGES = {
     "max_waiting_calls": ("a whole number from 1 to 1000", ["1", "1000"], ["0", "1001", "no"]),
     "max_turn_seconds": ("a whole number from 1 to 86400", ["1", "86400"], ["0", "86401", "1h"]),
     "max_turn_tokens": ("a whole number from 1000 to 1000000000", ["1000", "1000000000"], ["999", "1000000001", "1M"]),
-    "auto_titles": ("true or false", ["true", "false", "True", "1", "no"], ["maybe", "2", " "]),
+    "auto_titles": ("true or false", ["true", "False", "YES", "n", "1", "off"], ["maybe", "2", " "]),
     "max_messages_per_minute": ("a whole number from 1 to 100000", ["1", "100000"], ["0", "100001", "1/s"]),
     "max_tokens_per_day": ("a whole number from 1000 on", ["1000", "9000000000"], ["999", "0", "lots"]),
     "max_files": ("a whole number from 0 to 100", ["0", "100"], ["-1", "101", "few"]),
@@ -177,10 +177,10 @@ def test_a_data_folder_that_the_database_s_url_cannot_name_is_refused() -> None:
 def test_settings_cannot_be_changed_and_do_not_show_secrets() -> None:
     settings = load_settings({"AICHAT_API_KEY": CANARY, "AICHAT_PROXY_SECRET": CANARY}, None).settings
     assert CANARY not in repr(settings)
-    with pytest.raises(ValueError, match="frozen"):
+    with pytest.raises(AttributeError, match="immutable"):
         settings.port = 1
 
 
 def test_every_setting_with_limits_is_tried_here() -> None:
     free = {"host", "llm_system_prompt", "api_key_file", "data_dir", "mcp_servers_file"}
-    assert CASES.keys() | free == set(Settings.model_fields)
+    assert CASES.keys() | free == set(KINDS)

@@ -11,7 +11,7 @@ from aichat_backend.config.problems import ConfigurationError
 from aichat_backend.config.providers import DEFAULT_MODELS, ProviderName
 from aichat_backend.config.settings import Settings
 
-DEFAULTS = Settings.model_validate({})
+DEFAULTS = Settings()
 
 
 @pytest.fixture

@@ -14,18 +14,16 @@ LIBRARIES = {"openai", "anthropic", "google.genai", "httpx2", "aiohttp"}
 
 ASK_WHAT_IS_IMPORTED = """
 import asyncio, json, sys
-from pydantic import SecretStr
-from aichat_backend.config.providers import ProviderName
-from aichat_backend.config.settings import Settings
+from aichat_backend.config.loading import load_settings
 from aichat_backend.providers.registry import build_provider
 
 libraries, settings = json.loads(sys.argv[1])
 imported = lambda: sorted(set(libraries) & sys.modules.keys())
 
 async def main():
-    chosen = Settings.model_validate({"api_key": "sk-some-key", **settings})
-    keys = {provider: SecretStr("sk-other-key") for provider in ProviderName}
-    provider = build_provider(chosen.with_fallback_keys(keys))
+    environment = {f"AICHAT_{name}".upper(): value for name, value in settings.items()}
+    keys = {"AICHAT_API_KEY": "sk-some-key", "ANTHROPIC_API_KEY": "sk-other-key"}
+    provider = build_provider(load_settings(environment | keys, None).settings)
     built = imported()
     await provider.warm()
     print(json.dumps([built, imported()]))

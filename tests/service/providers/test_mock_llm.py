@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from pydantic import SecretStr
 
 from aichat_backend.chat.parts import ChatMessage, Role, TextPart, ToolCallPart, ToolResultPart
 from aichat_backend.config.providers import DEFAULT_MODELS, ProviderName
+from aichat_backend.config.secrets import Secret
 from aichat_backend.config.settings import Settings
 from aichat_backend.errors import ProviderError, ProviderFailure
 from aichat_backend.providers.base import (
@@ -62,7 +62,7 @@ def name(request: pytest.FixtureRequest) -> ProviderName:
 async def provider(name: ProviderName, mock: MockLLM) -> AsyncIterator[Provider]:
     below = "/v1" if name is ProviderName.OPENAI else ""
     provider = build_provider(
-        Settings(llm_provider=name, llm_base_url=mock.address + below, api_key=SecretStr(KEY), llm_total_timeout=20)
+        Settings(llm_provider=name, llm_base_url=mock.address + below, api_key=Secret(KEY), llm_total_timeout=20)
     )
     yield provider
     await provider.aclose()

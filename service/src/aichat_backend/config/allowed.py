@@ -2,64 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import cache
-from typing import Any
+from typing import get_args
 
-from aichat_backend.config.settings import Settings
+from msgspec.inspect import BoolType, CustomType, FloatType, IntType, LiteralType, StrType, type_info
+
+from aichat_backend.config.kinds import KINDS
 
 
 def allowed(setting: str) -> str:
     """The values that a setting takes, such as "a whole number from 1 to 65535"."""
-    schema = _schema(setting)
-    match schema:
-        case {"allowed": str(words)}:
-            return words
-        case {"enum": list(values)}:
-            return ", ".join(map(str, values))
-        case {"type": "boolean"}:
+    kind = KINDS[setting]
+    if kind.rule is not None:
+        return kind.rule.allowed
+    match type_info(kind.type):
+        case LiteralType():
+            return ", ".join(get_args(kind.base))  # in our order; the type's information sorts them
+        case BoolType():
             return "true or false"
-        case {"type": "integer"}:
-            return f"a whole number{_range(schema)}"
-        case {"type": "number"}:
-            return f"a number{_range(schema)}"
-        case {"type": "string", "format": "path"}:
+        case IntType() as number:
+            return f"a whole number{_range(number)}"
+        case FloatType() as number:
+            return f"a number{_range(number)}"
+        case CustomType():
             return "a path"
-        case {"type": "string", "maxLength": int(longest)}:
+        case StrType(max_length=int(longest)):
             return f"text of at most {longest} characters"
         case _:
             return "text"
 
 
-def is_secret(setting: str) -> bool:
-    """Whether the value must not be shown."""
-    return bool(_schema(setting).get("writeOnly"))
-
-
-def _schema(setting: str) -> Mapping[str, Any]:
-    """The setting's own part of the JSON schema; what `None` stands for is left out: it cannot be written."""
-    whole = _whole_schema()
-    schema: dict[str, Any] = whole["properties"][setting]
-    for branch in schema.get("anyOf", ()):
-        if branch.get("type") != "null":
-            schema = {**schema, **branch}
-    if "$ref" in schema:
-        return {**schema, **whole["$defs"][schema["$ref"].rpartition("/")[2]]}
-    return schema
-
-
-@cache
-def _whole_schema() -> dict[str, Any]:
-    return Settings.model_json_schema()
-
-
-def _range(schema: Mapping[str, Any]) -> str:
-    match schema:
-        case {"minimum": low, "maximum": high}:
-            return f" from {low:.12g} to {high:.12g}"
-        case {"exclusiveMinimum": low, "maximum": high}:
-            return f" above {low:.12g} and up to {high:.12g}"
-        case {"minimum": low}:
-            return f" from {low:.12g} on"
-        case _:
+def _range(number: IntType | FloatType) -> str:
+    match (number.ge, number.gt, number.le):
+        case (None, None, None):
             return ""
+        case (None, low, high):
+            return f" above {low:.12g} and up to {high:.12g}"
+        case (low, None, None):
+            return f" from {low:.12g} on"
+        case (low, _, high):
+            return f" from {low:.12g} to {high:.12g}"

@@ -10,12 +10,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import SecretStr
-
 from aichat_backend.config.problems import ConfigurationError, variable
 from aichat_backend.config.providers import ProviderName
+from aichat_backend.config.secrets import Secret, one_word
 from aichat_backend.config.settings import Settings
-from aichat_backend.config.values import one_word
 
 KEY_VARIABLES: Mapping[ProviderName, tuple[str, ...]] = {
     ProviderName.OPENAI: ("OPENAI_API_KEY",),
@@ -35,7 +33,7 @@ _READABLE_BY_EVERYONE = 0o004
 class FoundKey:
     """A key, where it was found, and what looked odd there."""
 
-    key: SecretStr
+    key: Secret
     source: str
     warnings: tuple[str, ...] = ()
 
@@ -102,8 +100,8 @@ def _read_key(file: Path) -> FoundKey:
     return FoundKey(_checked(text, f"{name}: {file}"), str(file), warnings)
 
 
-def _checked(text: str, where: str) -> SecretStr:
+def _checked(text: str, where: str) -> Secret:
     try:
-        return one_word(SecretStr(text))
+        return one_word(Secret(text))
     except ValueError as error:
         raise ConfigurationError([f"{where}: must hold one API key on one line, without blanks"]) from error

@@ -7,12 +7,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from msgspec import structs
 
 from aichat_backend.config.api_key import find_fallback_keys, find_key, keyless_fallbacks
 from aichat_backend.config.foreign_models import foreign_models
+from aichat_backend.config.kinds import KINDS
 from aichat_backend.config.problems import ConfigurationError, closest_setting, sentence, variable
 from aichat_backend.config.providers import ProviderName
+from aichat_backend.config.reading import WrongValues, read_settings
 from aichat_backend.config.settings import PREFIX, Settings
 
 ENVIRONMENT = "environment"
@@ -56,23 +58,23 @@ def load_settings(
     )
     names = {setting: f"{file}: {setting}" for setting in from_file.keys() - from_environment.keys()}
     try:
-        settings = Settings.model_validate(values)
-    except ValidationError as error:
-        wrong = [(detail, str(detail["loc"][0])) for detail in error.errors()]
+        settings = read_settings(values)
+    except WrongValues as error:
         raise ConfigurationError(
-            sentence(detail, names.get(setting, variable(setting)), values) for detail, setting in wrong
+            sentence(setting, names.get(setting, variable(setting)), values[setting], problem)
+            for setting, problem in error.problems.items()
         ) from None
     loaded = LoadedSettings(settings, sources, (*_unknown_variables(environment), *foreign_models(settings)))
     return _with_fallback_keys(_with_api_key(loaded, environment), environment)
 
 
 def _read_environment(environment: Mapping[str, str]) -> dict[str, Any]:
-    named = {setting: environment.get(variable(setting), "") for setting in Settings.model_fields}
+    named = {setting: environment.get(variable(setting), "") for setting in KINDS}
     return {setting: value for setting, value in named.items() if value != ""}
 
 
 def _unknown_variables(environment: Mapping[str, str]) -> Iterator[str]:
-    known = {variable(setting) for setting in Settings.model_fields}
+    known = {variable(setting) for setting in KINDS}
     for name in sorted(environment):
         if name.startswith(PREFIX) and name not in known:
             meant = closest_setting(name)
@@ -107,7 +109,7 @@ def _read_file(file: Path) -> dict[str, Any]:
         return {}
     if not isinstance(content, dict):
         raise ConfigurationError([f"{file}: must be a mapping of settings, such as `port: 3001`"])
-    unknown = [str(key) for key in content if key not in Settings.model_fields]
+    unknown = [str(key) for key in content if key not in KINDS]
     if unknown:
         raise ConfigurationError(_unknown_key(file, key) for key in unknown)
     return {key: value for key, value in content.items() if value is not None and value != ""}
@@ -126,7 +128,7 @@ def _with_api_key(loaded: LoadedSettings, environment: Mapping[str, str]) -> Loa
         return loaded
     return replace(
         loaded,
-        settings=loaded.settings.model_copy(update={"api_key": found.key}),
+        settings=structs.replace(loaded.settings, api_key=found.key),
         sources={**loaded.sources, "api_key": found.source},
         warnings=loaded.warnings + found.warnings,
     )
@@ -134,7 +136,8 @@ def _with_api_key(loaded: LoadedSettings, environment: Mapping[str, str]) -> Loa
 
 def _with_fallback_keys(loaded: LoadedSettings, environment: Mapping[str, str]) -> LoadedSettings:
     found = find_fallback_keys(loaded.settings, environment)
-    settings = loaded.settings.with_fallback_keys({provider: key.key for provider, key in found.items()})
+    keys = {provider: key.key for provider, key in found.items()}
+    settings = structs.replace(loaded.settings, fallback_keys=keys)
     return replace(
         loaded,
         settings=settings,

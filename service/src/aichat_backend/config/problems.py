@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
-from pydantic_core import ErrorDetails
-
-from aichat_backend.config.allowed import allowed, is_secret
-from aichat_backend.config.settings import PREFIX, Settings, is_url
+from aichat_backend.config.allowed import allowed
+from aichat_backend.config.kinds import KINDS
+from aichat_backend.config.settings import PREFIX, is_url
 
 _LONGEST_QUOTE = 60
 
@@ -27,11 +25,9 @@ def variable(setting: str) -> str:
     return PREFIX + setting.upper()
 
 
-def sentence(detail: ErrorDetails, name: str, values: Mapping[str, Any]) -> str:
-    """What is wrong with a setting that is known to its writer as `name`."""
-    setting = str(detail["loc"][0])
-    shown = "the value" if is_secret(setting) or is_url(setting) else _quoted(values[setting])
-    problem = str(detail["ctx"]["error"]) if detail["type"] == "value_error" else "is not allowed"
+def sentence(setting: str, name: str, value: object, problem: str) -> str:
+    """What is wrong with the value of a setting that is known to its writer as `name`."""
+    shown = "the value" if KINDS[setting].is_secret or is_url(setting) else _quoted(value)
     return f"{name}: {shown} {problem}; allowed: {allowed(setting)}"
 
 
@@ -39,7 +35,7 @@ def closest_setting(name: str) -> str | None:
     """The setting that was probably meant by a name that is none."""
     # Without the prefix: all variables have it in common, and would look alike by it.
     bare = name.upper().removeprefix(PREFIX).lower()
-    return next(iter(difflib.get_close_matches(bare, Settings.model_fields, n=1)), None)
+    return next(iter(difflib.get_close_matches(bare, KINDS, n=1)), None)
 
 
 def _quoted(value: object) -> str:

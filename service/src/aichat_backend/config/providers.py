@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, NamedTuple
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from aichat_backend.config.values import Rule
 
 
 class ProviderName(StrEnum):
@@ -17,6 +17,10 @@ class ProviderName(StrEnum):
     GEMINI = "gemini"
     OLLAMA = "ollama"
     MOCK = "mock"
+
+    @classmethod
+    def _missing_(cls, value: object) -> ProviderName | None:
+        return PROVIDER_ALIASES.get(value) if isinstance(value, str) else None
 
 
 PROVIDER_ALIASES: Mapping[str, ProviderName] = {"claude": ProviderName.ANTHROPIC, "google": ProviderName.GEMINI}
@@ -42,18 +46,9 @@ class Fallback(NamedTuple):
     model: str
 
 
-def _provider_name(value: Any) -> Any:
-    return PROVIDER_ALIASES.get(value, value) if isinstance(value, str) else value
-
-
 def _provider_names() -> str:
     aliases = {provider: f" (or {alias})" for alias, provider in PROVIDER_ALIASES.items()}
     return ", ".join(f"{provider}{aliases.get(provider, '')}" for provider in ProviderName)
-
-
-def _fallback_chain(value: str) -> str:
-    parse_fallback(value)
-    return value
 
 
 def parse_fallback(chain: str) -> tuple[Fallback, ...]:
@@ -62,22 +57,30 @@ def parse_fallback(chain: str) -> tuple[Fallback, ...]:
     Raises:
         ValueError: a provider is unknown, or a model is missing.
     """
-    links = []
-    for link in chain.split(","):
-        name, _colon, model = link.strip().partition(":")
-        if _provider_name(name) not in set(ProviderName) or not model.strip():
-            raise ValueError("is not such a list")
-        links.append(Fallback(ProviderName(_provider_name(name)), model.strip()))
-    return tuple(links)
+    return tuple(_link(link) for link in chain.split(","))
 
 
-ChosenProvider = Annotated[
-    ProviderName,
-    BeforeValidator(_provider_name),
-    Field(json_schema_extra={"allowed": _provider_names()}),
-]
+def _link(text: str) -> Fallback:
+    name, _colon, model = text.strip().partition(":")
+    provider = _named(name)
+    if provider is None or not model.strip():
+        raise ValueError("is not such a list")
+    return Fallback(provider, model.strip())
+
+
+def _named(name: str) -> ProviderName | None:
+    try:
+        return ProviderName(name)
+    except ValueError:
+        return None
+
+
+def _fallback_chain(value: str) -> str:
+    parse_fallback(value)
+    return value
+
+
+ChosenProvider = Annotated[ProviderName, Rule(_provider_names())]
 FallbackChain = Annotated[
-    str,
-    AfterValidator(_fallback_chain),
-    Field(json_schema_extra={"allowed": "a list of provider:model, such as anthropic:claude-sonnet-5-5,ollama:qwen3"}),
+    str, Rule("a list of provider:model, such as anthropic:claude-sonnet-5-5,ollama:qwen3", _fallback_chain)
 ]

@@ -1,12 +1,26 @@
-"""Kinds of values that settings have, checked and described."""
+"""Kinds of values that settings have, described and checked beyond their types."""
 
 from __future__ import annotations
 
 import ipaddress
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Any, NamedTuple
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, SecretStr
+from aichat_backend.config.secrets import Secret, one_word
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+class Rule(NamedTuple):
+    """What a kind of value is, beside its type."""
+
+    allowed: str
+    """What may be written, in words."""
+    check: Callable[[Any], Any] = _as_it_is
+    """Makes the setting of a value of the type, or raises ValueError with what is wrong."""
 
 
 def is_loopback(host: str) -> bool:
@@ -17,14 +31,6 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-def one_word(secret: SecretStr) -> SecretStr:
-    """Refuse what an HTTP header cannot carry: that is a slip of copy and paste."""
-    text = secret.get_secret_value()
-    if not text.isascii() or not text.isprintable() or not text or " " in text:
-        raise ValueError("must be one word of ASCII characters, without blanks and line ends")
-    return secret
 
 
 def _http_url(value: str) -> str:
@@ -44,14 +50,6 @@ def _database_url(value: str) -> str:
     return value
 
 
-Secret = Annotated[SecretStr, AfterValidator(one_word), Field(json_schema_extra={"allowed": "one word"})]
-HttpUrl = Annotated[
-    str,
-    AfterValidator(_http_url),
-    Field(json_schema_extra={"allowed": "a URL with a host that begins with http:// or https://"}),
-]
-DatabaseUrl = Annotated[
-    str,
-    AfterValidator(_database_url),
-    Field(json_schema_extra={"allowed": "a URL such as sqlite:////srv/aichat-backend/chat.db"}),
-]
+OneWord = Annotated[Secret, Rule("one word", one_word)]
+HttpUrl = Annotated[str, Rule("a URL with a host that begins with http:// or https://", _http_url)]
+DatabaseUrl = Annotated[str, Rule("a URL such as sqlite:////srv/aichat-backend/chat.db", _database_url)]

@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from pydantic import SecretStr
-
 from aichat_backend.config.providers import CONTEXT_TOKENS, ProviderName
+from aichat_backend.config.secrets import Secret
 from aichat_backend.config.settings import Settings
 from aichat_backend.providers.base import Provider
 from aichat_backend.providers.fallback import FallbackProvider, Link
@@ -20,12 +19,12 @@ from aichat_backend.providers.limits import TimeLimits
 class _Access(NamedTuple):
     """What belongs to one vendor alone."""
 
-    key: SecretStr | None
+    key: Secret | None
     base_url: str | None = None
 
     @property
     def api_key(self) -> str | None:
-        return self.key.get_secret_value() if self.key else None
+        return self.key.reveal() if self.key else None
 
 
 def build_provider(settings: Settings) -> Provider:
