@@ -39,7 +39,8 @@ from aichat_backend.chat.history import ModelOptions
 from aichat_backend.chat.runs import RunResources
 from aichat_backend.chat.titles import Titles
 from aichat_backend.chat.tools import Toolbox
-from aichat_backend.chat.turn import TurnLimits, TurnResources
+from aichat_backend.chat.turn import TurnResources
+from aichat_backend.chat.turn_limits import TurnLimits
 from aichat_backend.config.settings import Settings
 from aichat_backend.mcp.toolbox import McpToolbox
 from aichat_backend.providers.base import Provider, Reasoning

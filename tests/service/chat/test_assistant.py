@@ -321,7 +321,7 @@ async def test_stopping_a_session_stops_its_run_alone(assistant: Assistant, prov
     await assistant.stop_session("1", "a")
     await assistant.stop_session("1", "unknown")
 
-    assert [run.finished for run in runs] == [True, False, False]
+    assert [run.log.closed for run in runs] == [True, False, False]
     assert sorted(call.left.is_set() for call in calls) == [False, False, True]
 
 
@@ -470,7 +470,7 @@ async def test_draining_waits_for_a_question_that_is_being_stored(stores: Stores
         await draining
 
         run = await asking
-        assert run.finished
+        assert run.log.closed
         assert held(assistant) == NOTHING
         assert await texts(stores.conversations, "1", "s") == ["Why?"]
 
@@ -513,7 +513,7 @@ async def test_an_answer_that_begins_while_its_user_is_erased_leaves_nothing(
         slow.go_on.set()
         await erasing
 
-        assert (await asking).finished
+        assert (await asking).log.closed
         assert (await stores.conversations.list_sessions("1", page=1, limit=1)).total == 0
 
 

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Mapping
-from typing import Any
-
 import pytest
 from msgspec import structs
 
 from aichat_backend.chat.approvals import Decision
 from aichat_backend.chat.estimates import estimated_usage
-from aichat_backend.chat.executions import AT_ONCE
 from aichat_backend.chat.parts import TextPart, Usage, text_of
-from aichat_backend.chat.tools import ToolOutcome, ToolPolicy
-from aichat_backend.chat.turn import TurnLimits
+from aichat_backend.chat.tools import ToolPolicy
+from aichat_backend.chat.turn_limits import TurnLimits
 from aichat_backend.errors import ProviderError, ProviderFailure
 from fakes.messages import assistant, call, result, user
 from fakes.stage import Stage, approval_for, offer, waiting
@@ -36,70 +31,6 @@ async def test_a_model_that_always_calls_tools_stops_at_the_limit_and_says_so(st
     assert len(stage.toolbox.calls) == 2
     assert "Nothing ran: the limit of 2 rounds" in stage.results()["c"]
     assert "the limit of 2 rounds of tool calls" in stage.events()[-1]["content"]
-
-
-async def test_calls_beyond_the_limit_do_not_run_and_the_model_is_told(stage: Stage) -> None:
-    stage.limits = TurnLimits(calls=3)
-    offer(stage, tool("query", policy=AUTO, read_only=True))
-    async with stage.taking() as task:
-        model = await stage.asked()
-        model.use("a", "query")
-        model.use("b", "query")
-        model.finish()
-        model = await stage.asked()
-        for number in range(1_000):
-            model.use(str(number), "query")
-        model.finish()
-        model = await stage.asked()
-        model.say("That must do.")
-        model.finish()
-
-    assert await waiting(task) == []
-    assert len(stage.toolbox.calls) == 3
-    results = stage.results()
-    assert results["0"] == "query was run"
-    assert {results[str(number)] for number in range(1, 1_000)} == {
-        "Nothing ran: the limit of 3 tool calls for one answer is reached."
-    }
-
-
-async def test_only_so_many_calls_of_an_answer_run_at_the_same_time(stage: Stage) -> None:
-    stage.limits = TurnLimits(calls=3 * AT_ONCE)
-    running = most = 0
-
-    async def run(_arguments: Mapping[str, Any]) -> ToolOutcome:
-        nonlocal running, most
-        running += 1
-        most = max(most, running)
-        await asyncio.sleep(0)
-        running -= 1
-        return ToolOutcome("ran")
-
-    offer(stage, tool("query", policy=AUTO))
-    stage.toolbox.behaviours["query"] = run
-    async with stage.taking():
-        model = await stage.asked()
-        for number in range(3 * AT_ONCE):
-            model.use(str(number), "query")
-        model.finish()
-        (await stage.asked()).finish()
-
-    assert most == AT_ONCE
-    assert list(stage.results().values()) == ["ran"] * 3 * AT_ONCE
-
-
-async def test_the_user_is_asked_about_only_so_many_calls_at_once(stage: Stage) -> None:
-    stage.limits = TurnLimits(waiting=2)
-    offer(stage, tool("query"))
-    async with stage.taking() as task:
-        model = await stage.asked()
-        for id_ in ("a", "b", "c", "d"):
-            model.use(id_, "query")
-        model.finish()
-
-    assert await waiting(task) == ["a", "b"]
-    assert stage.results().keys() == {"c", "d"}
-    assert all("so many calls at once" in text for text in stage.results().values())
 
 
 async def test_rounds_and_calls_of_earlier_turns_do_not_count(stage: Stage) -> None:

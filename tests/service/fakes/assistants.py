@@ -15,7 +15,8 @@ from aichat_backend.chat.history import ModelOptions
 from aichat_backend.chat.runs import RunResources
 from aichat_backend.chat.titles import Titles
 from aichat_backend.chat.tools import NoTools, Toolbox
-from aichat_backend.chat.turn import TurnLimits, TurnResources
+from aichat_backend.chat.turn import TurnResources
+from aichat_backend.chat.turn_limits import TurnLimits
 from aichat_backend.providers.base import Provider
 from aichat_backend.storage.database import Database
 from aichat_backend.telemetry.metrics import Metrics

@@ -9,12 +9,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from aichat_backend.chat.approvals import ApprovalStatus, Decision
+from aichat_backend.chat.calls import WaitingCall
 from aichat_backend.chat.conversation import Message, Session
 from aichat_backend.chat.draft import Draft
 from aichat_backend.chat.history import ModelOptions
 from aichat_backend.chat.parts import ToolResultPart, text_of
 from aichat_backend.chat.tools import Tool
-from aichat_backend.chat.turn import Turn, TurnLimits, TurnResources, WaitingCall
+from aichat_backend.chat.turn import Turn, TurnResources
+from aichat_backend.chat.turn_limits import TurnLimits
 from aichat_backend.chat.turns import OpenedTurn
 from aichat_backend.streams.log import EventLog
 from aichat_backend.streams.messages import StreamMessage, StreamMessageType

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,7 +14,7 @@ from msgspec import structs
 from aichat_backend.chat.draft import Draft
 from aichat_backend.chat.files import FileStore, NewFile
 from aichat_backend.chat.parts import AttachmentPart, ToolCallPart, ToolResultPart
-from aichat_backend.chat.tool_events import live_execution
+from aichat_backend.chat.tool_events import live_execution, tool_calls
 from aichat_backend.chat.tools import Tool, Toolbox, ToolFile, ToolOutcome
 from aichat_backend.errors import ChatError
 from aichat_backend.streams.log import EventLog
@@ -70,6 +70,12 @@ class Executions:
         finally:
             for call in waiting:
                 self.refuse(call, NOT_RUN)
+
+    def announce(self, calls: Iterable[ToolCallPart]) -> None:
+        """Tell the readers which calls run now."""
+        self._log.append(
+            StreamMessage(type=StreamMessageType.TOOL_CALL, session_id=self._session_id, tool_calls=tool_calls(calls))
+        )
 
     def refuse(self, call: ToolCallPart, reason: str) -> None:
         """Answer a call that does not run."""

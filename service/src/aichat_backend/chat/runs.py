@@ -14,13 +14,14 @@ import structlog
 from msgspec import structs
 
 from aichat_backend.chat.approvals import Approval
+from aichat_backend.chat.calls import WaitingCall
 from aichat_backend.chat.conversation import Message, MessageStatus, random_id
 from aichat_backend.chat.draft import Draft, unanswered_calls
 from aichat_backend.chat.executions import NOT_RUN
 from aichat_backend.chat.parts import Role, ToolResultPart, Usage
 from aichat_backend.chat.titles import is_own_title
 from aichat_backend.chat.tool_events import approval_question, tool_calls
-from aichat_backend.chat.turn import Turn, TurnResources, WaitingCall
+from aichat_backend.chat.turn import Turn, TurnResources
 from aichat_backend.chat.turns import OpenedTurn, TurnStore
 from aichat_backend.chat.usage import UsageStore
 from aichat_backend.errors import ChatError, ProviderError, ToolsUnavailable, Unavailable
@@ -86,11 +87,6 @@ class Run:
     def session_id(self) -> str:
         """The session that gets the answer."""
         return self.turn.session.id
-
-    @property
-    def finished(self) -> bool:
-        """Whether the terminal event is out."""
-        return self._over.done()
 
     def begin(self) -> None:
         """Start generating; to be called once."""

@@ -1,0 +1,121 @@
+"""Running tool calls: at the same time, stopped, and with files."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from aichat_backend.chat.approvals import Decision
+from aichat_backend.chat.executions import AT_ONCE
+from aichat_backend.chat.parts import FilePart, TextPart, ToolResultPart
+from aichat_backend.chat.tools import ToolFile, ToolOutcome, ToolPolicy
+from aichat_backend.chat.turn_limits import TurnLimits
+from fakes.messages import call, user
+from fakes.stage import Stage, approval_for, offer
+from fakes.toolbox import Gate, tool
+
+AUTO = ToolPolicy.AUTO
+
+
+async def test_tools_of_one_round_run_at_the_same_time(stage: Stage) -> None:
+    first, second = Gate(), Gate()
+    offer(stage, tool("one", policy=AUTO), tool("two", policy=AUTO))
+    stage.toolbox.behaviours = {"one": first, "two": second}
+    async with stage.taking():
+        model = await stage.asked()
+        model.use("a", "one")
+        model.use("b", "two")
+        model.finish()
+        await asyncio.gather(first.reached.wait(), second.reached.wait())
+        second.outcome.set_result(ToolOutcome("later"))
+        first.outcome.set_result(ToolOutcome("sooner"))
+        model = await stage.asked()
+        model.say("Both.")
+        model.finish()
+
+    answers = [part.call_id for part in model.request.messages[-1].parts if isinstance(part, ToolResultPart)]
+    assert answers == ["a", "b"], "in the order of the calls, whichever came first"
+
+
+async def test_only_so_many_calls_of_an_answer_run_at_the_same_time(stage: Stage) -> None:
+    stage.limits = TurnLimits(calls=3 * AT_ONCE)
+    running = most = 0
+
+    async def run(_arguments: Mapping[str, Any]) -> ToolOutcome:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        await asyncio.sleep(0)
+        running -= 1
+        return ToolOutcome("ran")
+
+    offer(stage, tool("query", policy=AUTO))
+    stage.toolbox.behaviours["query"] = run
+    async with stage.taking():
+        model = await stage.asked()
+        for number in range(3 * AT_ONCE):
+            model.use(str(number), "query")
+        model.finish()
+        (await stage.asked()).finish()
+
+    assert most == AT_ONCE
+    assert list(stage.results().values()) == ["ran"] * 3 * AT_ONCE
+
+
+async def test_a_turn_that_is_stopped_while_a_tool_runs_stops_the_tool_and_says_so(stage: Stage) -> None:
+    gate = Gate()
+    offer(stage, tool("slow", policy=AUTO))
+    stage.toolbox.behaviours["slow"] = gate
+    async with stage.taking() as task:
+        model = await stage.asked()
+        model.use("a", "slow")
+        model.finish()
+        await gate.reached.wait()
+        task.cancel()
+
+    assert gate.left.is_set()
+    assert "stopped while the tool ran" in stage.results()["a"]
+
+
+async def test_approved_calls_whose_turn_has_not_come_when_the_answer_is_stopped_are_told_apart(stage: Stage) -> None:
+    offer(stage, asks := tool("query"))
+    gates = [Gate() for _ in range(AT_ONCE)]
+    running = iter(gates)
+
+    async def run(arguments: Mapping[str, Any]) -> ToolOutcome:
+        return await next(running)(arguments)
+
+    stage.toolbox.behaviours["query"] = run
+    asked = approval_for(asks, *[call(str(number)) for number in range(AT_ONCE + 2)])
+    async with stage.taking(user("Go."), asked, decision=Decision("r", approved=True)) as task:
+        await asyncio.gather(*(gate.reached.wait() for gate in gates))
+        task.cancel()
+
+    results = stage.results()
+    assert len(stage.toolbox.calls) == AT_ONCE
+    assert all("stopped while the tool ran" in results[str(number)] for number in range(AT_ONCE))
+    assert all("nothing ran" in results[str(number)] for number in (AT_ONCE, AT_ONCE + 1))
+
+
+async def test_files_that_a_tool_returns_are_kept_and_shown_to_the_model(stage: Stage) -> None:
+    offer(stage, tool("plot", policy=AUTO))
+
+    async def draw(_arguments: Mapping[str, Any]) -> ToolOutcome:
+        return ToolOutcome("A plot.", files=(ToolFile("plot.png", "image/png", b"png"),))
+
+    stage.toolbox.behaviours["plot"] = draw
+    async with stage.taking():
+        model = await stage.asked()
+        model.use("a", "plot")
+        model.finish()
+        model = await stage.asked()
+        model.say("Nice.")
+        model.finish()
+
+    assert model.request.messages[-1].parts[1:] == (
+        TextPart("Returned by the tool plot:"),
+        FilePart("plot.png", "image/png", b"png"),
+    )
+    (part,) = (part for part in stage.draft.parts() if isinstance(part, ToolResultPart))
+    assert part.files == tuple(stage.files.kept)
