@@ -55,12 +55,12 @@ lint: setup ## Format, types, YAML, Ansible's production profile, locks
 	@dev/lint
 
 .PHONY: test-service
-test-service: setup node ## The service's tests
+test-service: setup node postgres ## The service's tests
 	@$(ENV); say "Service tests"
 	dev/pytest-service $(IN_PARALLEL) tests/service
 
 .PHONY: test-python
-test-python: setup node ## The service's tests on another Python: make test-python P=python3.13
+test-python: setup node postgres ## The service's tests on another Python: make test-python P=python3.13
 	@$(ENV); [ -n "$(P)" ] || die "which Python?" "usage: make test-python P=python3.13"
 	say "Service tests on $(P)"
 	export SERVICE_ENVIRONMENT=$$CACHE/service-$(notdir $(P))
@@ -68,7 +68,7 @@ test-python: setup node ## The service's tests on another Python: make test-pyth
 	dev/pytest-service $(IN_PARALLEL) tests/service
 
 .PHONY: test-one
-test-one: setup node ## One test of the service: make test-one T=tests/service/...::name
+test-one: setup node postgres ## One test of the service: make test-one T=tests/service/...::name
 	@[ -n "$(T)" ] || { echo "usage: make test-one T=tests/service/...::name" >&2; exit 2; }
 	dev/pytest-service "$(T)"
 
@@ -94,6 +94,10 @@ setup: ## uv, both virtual environments, the community collections
 .PHONY: node
 node: ## Node, the mock of the model providers and the MCP servers that the tests start
 	@dev/bootstrap node mcp_servers
+
+.PHONY: postgres
+postgres: ## The programs of PostgreSQL, of which the tests start servers of their own
+	@dev/bootstrap postgres
 
 .PHONY: lock
 lock: setup ## Bring the locks up to date with the pyproject files and dev/node/package.json

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import settings
 
 from aichat_backend.storage.database import Database
 from fakes.logs import configure_for_tests
+from fakes.postgres import PostgresServer, postgres_server
 
 settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
 settings.load_profile("repeatable")
@@ -22,13 +24,28 @@ def migrated_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A file to copy: bringing the schema up to date takes longer than most tests."""
     path = tmp_path_factory.mktemp("migrated") / "chat.db"
 
-    async def make() -> None:
-        database = await Database.open(f"sqlite:///{path}")
-        await database.upgrade()
-        await database.close()
-
-    asyncio.run(make())
+    asyncio.run(_migrate(f"sqlite:///{path}"))
     return path
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A server for all tests of this process; each makes its own databases on it, and leaves it running."""
+    with postgres_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def migrated_postgres(postgres: PostgresServer) -> str:
+    """The name of a database to copy."""
+    asyncio.run(_migrate(postgres.create("migrated")))
+    return "migrated"
+
+
+async def _migrate(url: str) -> None:
+    database = await Database.open(url)
+    await database.upgrade()
+    await database.close()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -245,9 +245,9 @@ async def test_a_deleted_approval_is_gone(store: Store) -> None:
     assert isinstance(await refused(store, Decision(message.id, approved=True)), NotFound)
 
 
-async def test_of_fifty_decisions_at_once_one_counts(store: Store, path: Path) -> None:
+async def test_of_fifty_decisions_at_once_one_counts(store: Store, url: str) -> None:
     message = await pending(store)
-    other = await Database.open(f"sqlite:///{path}")
+    other = await Database.open(url)
     stores = [store, SqlTurnStore(other)]
 
     outcomes = await asyncio.gather(
@@ -262,8 +262,8 @@ async def test_of_fifty_decisions_at_once_one_counts(store: Store, path: Path) -
 
 
 @STARTS_PROCESSES
-async def test_of_two_processes_that_decide_one_wins(store: Store, path: Path) -> None:
-    with deciding(path) as first, deciding(path) as second:
+async def test_of_two_processes_that_decide_one_wins(store: Store, url: str) -> None:
+    with deciding(url) as first, deciding(url) as second:
         for _ in range(30):
             message = await pending(store)
             for child in (first, second):
@@ -283,9 +283,9 @@ class Child:
 
 
 @contextmanager
-def deciding(path: Path) -> Iterator[Child]:
+def deciding(url: str) -> Iterator[Child]:
     process = subprocess.Popen(
-        [sys.executable, CHILD, "decide", f"sqlite:///{path}"],
+        [sys.executable, CHILD, "decide", url],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -300,11 +300,11 @@ def deciding(path: Path) -> Iterator[Child]:
         process.communicate(timeout=30)
 
 
-async def test_an_approval_outlives_the_process(store: Store, database: Database, path: Path) -> None:
+async def test_an_approval_outlives_the_process(store: Store, database: Database, url: str) -> None:
     message = await pending(store)
     await database.close()
 
-    reopened = await Database.open(f"sqlite:///{path}")
+    reopened = await Database.open(url)
     turn = await SqlTurnStore(reopened).decide_turn(ANN, "s", Decision(message.id, approved=True))
     await reopened.close()
 

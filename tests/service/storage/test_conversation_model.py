@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import tempfile
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import count
@@ -38,6 +38,7 @@ from aichat_backend.storage.files import SqlFileStore
 from aichat_backend.storage.text import folded
 from fakes.clock import SteppingClock
 from fakes.conversations import answer, approval_of_calls
+from fakes.postgres import PostgresServer
 from fakes.sql import column
 from fakes.stores import Store
 from storage.model import Model, shown_title
@@ -74,16 +75,16 @@ Turns = OpenedTurn | MultipleResults[OpenedTurn]
 class Conversations(RuleBasedStateMachine):
     """The stores beside their model."""
 
-    empty_database: ClassVar[Path]
+    new_database: ClassVar[Callable[[Path], str]]
+    """Makes an empty database, in that folder if it is a file; its URL."""
     turns: Bundle[OpenedTurn] = Bundle("turns")
     files: Bundle[AttachmentPart] = Bundle("files")
 
     def __init__(self) -> None:
         super().__init__()
         self.folder = Path(tempfile.mkdtemp())
-        shutil.copyfile(self.empty_database, self.folder / "chat.db")
         self.runner = asyncio.Runner()
-        self.database = self.runner.run(Database.open(f"sqlite:///{self.folder}/chat.db"))
+        self.database = self.runner.run(Database.open(self.new_database(self.folder)))
         # Time stands still until it is told to move: many things happen in the same instant.
         self.clock = SteppingClock(step=timedelta(0))
         ids = map("{:05}".format, count())
@@ -312,16 +313,41 @@ class Conversations(RuleBasedStateMachine):
             self.runner.run(call)
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _each_run_begins_with_an_empty_database(migrated_database: Path) -> None:
-    Conversations.empty_database = migrated_database
+class ConversationsInFile(Conversations):
+    """On SQLite."""
 
 
-Conversations.TestCase.settings = settings(
+class ConversationsOnServer(Conversations):
+    """On PostgreSQL."""
+
+
+_settings = settings(
     max_examples=30,
     stateful_step_count=30,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
     database=None,
 )
-TestConversations = Conversations.TestCase
+
+
+class TestConversationsInFile(ConversationsInFile.TestCase):
+    settings = _settings
+
+    @pytest.fixture(autouse=True, scope="class")
+    @classmethod
+    def _each_run_begins_with_an_empty_database(cls, migrated_database: Path) -> None:
+        def copy(folder: Path) -> str:
+            shutil.copyfile(migrated_database, folder / "chat.db")
+            return f"sqlite:///{folder}/chat.db"
+
+        ConversationsInFile.new_database = staticmethod(copy)
+
+
+@pytest.mark.thorough
+class TestConversationsOnServer(ConversationsOnServer.TestCase):
+    settings = _settings
+
+    @pytest.fixture(autouse=True, scope="class")
+    @classmethod
+    def _each_run_begins_with_an_empty_database(cls, postgres: PostgresServer, migrated_postgres: str) -> None:
+        ConversationsOnServer.new_database = staticmethod(lambda _folder: postgres.create(template=migrated_postgres))

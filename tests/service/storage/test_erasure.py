@@ -23,6 +23,7 @@ from aichat_backend.storage.tables import metadata
 from aichat_backend.storage.usage import SqlUsageStore
 from fakes.clock import SteppingClock
 from fakes.conversations import approval_of_calls, ask, texts
+from fakes.databases import ON_SQLITE
 from fakes.sql import column, rows
 from fakes.stores import Store
 
@@ -72,6 +73,7 @@ def bytes_of(path: Path) -> bytes:
     return b"".join(file.read_bytes() for file in path.parent.iterdir())
 
 
+@ON_SQLITE
 @pytest.mark.usefixtures("anns_life")
 async def test_nothing_is_left_in_the_files(store: Store, database: Database, path: Path) -> None:
     assert PLANTED.encode() in await asyncio.to_thread(bytes_of, path)
@@ -79,6 +81,7 @@ async def test_nothing_is_left_in_the_files(store: Store, database: Database, pa
     await store.erase(ANN)
 
     assert PLANTED.encode() not in await asyncio.to_thread(bytes_of, path)
+    assert await column(database, "PRAGMA foreign_key_check") == []
     await database.close()
     assert PLANTED.encode() not in await asyncio.to_thread(bytes_of, path)
 
@@ -92,7 +95,6 @@ async def test_nothing_is_left_in_any_row_and_all_of_others_is_there(store: Stor
     assert (await store.list_sessions(ANN, page=1, limit=9)).total == 0
     assert (await store.list_sessions(BOB, page=1, limit=9)).total == 30
     assert await texts(store, BOB, "s3") == ["Bob's own " * 200]
-    assert await column(database, "PRAGMA foreign_key_check") == []
 
 
 async def test_contents_that_others_have_as_well_stay(store: Store, files: SqlFileStore) -> None:

@@ -13,6 +13,7 @@ from sqlalchemy.dialects import sqlite
 from aichat_backend.storage import approvals, attachments, erasure, files, pins, queries, usage
 from aichat_backend.storage.database import Database
 from aichat_backend.storage.tables import blobs
+from fakes.databases import ON_SQLITE
 from fakes.sql import change
 
 Statement = Select[*tuple[Any, ...]] | Update | Delete
@@ -63,6 +64,7 @@ STATEMENTS: dict[str, tuple[Statement, set[str]]] = {
     "contents of a user": (attachments.REMOVE_ALL_OF_OWNER._contents, {*LEAVING, ROWS, ALL_OF_USER}),
     "messages of a user": (attachments.REMOVE_ALL_OF_OWNER._messages, {ROWS, ALL_OF_USER}),
     "contents": (files.CONTENTS, {CONTENTS}),
+    "held contents": (files.HELD_CONTENTS, {CONTENTS}),
     "stale uploads": (attachments.STALE_UPLOADS, {"ix_uploads_kept_at (kept_at<?)"}),
     "delete stale uploads": (attachments.DELETE_STALE_UPLOADS, {"ix_uploads_kept_at (kept_at<?)"}),
     "delete unreferenced": (attachments.DELETE_UNREFERENCED, {CONTENTS, SHARED, KEPT}),
@@ -95,6 +97,7 @@ PARAMETERS = {
 """What statements are given; every other parameter is some text."""
 
 
+@ON_SQLITE
 @pytest.mark.parametrize("preparation", [(), (MANY_SESSIONS, MANY_MESSAGES, "ANALYZE")], ids=["empty", "analyzed"])
 @pytest.mark.parametrize("name", STATEMENTS)
 async def test_a_statement_reads_only_the_rows_it_needs(

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection
+from sqlalchemy import Connection, inspect
 
 from aichat_backend.storage.database import Database
 from aichat_backend.storage.errors import NewerDatabase, UpgradeFailed
 from aichat_backend.storage.schema import HEAD, REVISIONS, migration_settings
 from aichat_backend.storage.tables import metadata
+from fakes.databases import ON_POSTGRES, ON_SQLITE
+from fakes.postgres import PostgresServer
 from fakes.processes import STARTS_PROCESSES
 from fakes.sql import change, column
 
@@ -35,12 +38,42 @@ async def test_the_migrations_lead_to_the_tables_of_the_program(database: Databa
     assert await database.read(differences) == []
 
 
+@ON_SQLITE
 async def test_the_migrations_make_the_very_same_statements_as_the_tables(database: Database, tmp_path: Path) -> None:
     fresh = await Database.open(f"sqlite:///{tmp_path}/fresh.db")
     await fresh.write(metadata.create_all)
 
     assert await _definitions(database) == await _definitions(fresh)
     await fresh.close()
+
+
+@ON_POSTGRES
+async def test_the_migrations_make_on_a_server_what_the_tables_make(
+    database: Database, postgres: PostgresServer
+) -> None:
+    fresh = await Database.open(postgres.create())
+    await fresh.write(metadata.create_all)
+
+    made = [set(await column(one, DEFINED)) for one in (database, fresh)]
+
+    assert made[0] == made[1]
+    assert any("CREATE INDEX" in line for line in made[0])
+    await fresh.close()
+
+
+DEFINED = """
+    SELECT concat_ws(' ', tables.relname, attname, format_type(atttypid, atttypmod), attnotnull, attidentity,
+                     pg_get_expr(adbin, adrelid))
+    FROM pg_attribute JOIN pg_class AS tables ON attrelid = tables.oid
+    LEFT JOIN pg_attrdef ON (adrelid, adnum) = (attrelid, attnum)
+    WHERE relnamespace = 'public'::regnamespace AND attnum > 0 AND relname NOT LIKE 'alembic%'
+    UNION ALL
+    SELECT concat_ws(' ', conrelid::regclass, conname, pg_get_constraintdef(oid)) FROM pg_constraint
+    WHERE connamespace = 'public'::regnamespace AND conname NOT LIKE 'alembic%'
+    UNION ALL
+    SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' AND tablename NOT LIKE 'alembic%'
+""".replace("::", "\\:\\:")
+"""Columns, constraints and indexes, one line each."""
 
 
 async def _definitions(database: Database) -> set[str]:
@@ -51,6 +84,7 @@ async def _definitions(database: Database) -> set[str]:
     return {line.strip().rstrip(",").replace('"', "") for statement in found for line in statement.splitlines()}
 
 
+@ON_SQLITE
 async def test_upgrading_again_changes_nothing(database: Database) -> None:
     before = await column(database, "PRAGMA schema_version")
     await database.upgrade()
@@ -69,29 +103,29 @@ async def test_a_database_of_a_newer_version_is_refused_and_left_alone(database:
     assert "\n" not in str(refused.value)
 
 
-async def test_an_upgrade_that_fails_leaves_the_schema_as_it_was(path: Path) -> None:
-    database = await Database.open(f"sqlite:///{path}")
+async def test_an_upgrade_that_fails_leaves_the_schema_as_it_was(empty_url: str) -> None:
+    database = await Database.open(empty_url)
     await change(database, "CREATE TABLE messages (something INTEGER)")
 
-    with pytest.raises(UpgradeFailed, match="messages already exists"):
+    with pytest.raises(UpgradeFailed, match=r'"?messages"? already exists'):
         await database.upgrade()
 
-    assert await column(database, "SELECT name FROM sqlite_master") == ["messages"]
+    assert await database.read(lambda connection: inspect(connection).get_table_names()) == ["messages"]
     await database.close()
 
 
 @STARTS_PROCESSES
-def test_alembic_is_loaded_only_when_there_is_something_to_upgrade(path: Path) -> None:
+def test_alembic_is_loaded_only_when_there_is_something_to_upgrade(empty_url: str) -> None:
     def loads_alembic() -> str:
         program = "import asyncio, child, sys; asyncio.run(child.upgrade(sys.argv[1])); print('alembic' in sys.modules)"
-        command = [sys.executable, "-c", program, f"sqlite:///{path}"]
+        command = [sys.executable, "-c", program, empty_url]
         return subprocess.run(command, cwd=CHILD.parent, check=True, capture_output=True, text=True, timeout=60).stdout
 
     assert [loads_alembic(), loads_alembic()] == ["True\n", "False\n"]
 
 
 @STARTS_PROCESSES
-def test_processes_that_start_together_upgrade_once_and_all_succeed(tmp_path: Path) -> None:
+def test_processes_that_start_together_upgrade_once_and_all_succeed(new_url: Callable[[], str]) -> None:
     children = [
         subprocess.Popen(
             [sys.executable, CHILD, "upgrade"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
@@ -102,10 +136,11 @@ def test_processes_that_start_together_upgrade_once_and_all_succeed(tmp_path: Pa
         for child in children:
             assert child.stdout
             assert child.stdout.readline() == "ready\n"
-        for number in range(8):
+        for _ in range(8):
+            url = new_url()
             for child in children:
                 assert child.stdin
-                child.stdin.write(f"sqlite:///{tmp_path}/{number}.db\n")
+                child.stdin.write(f"{url}\n")
             assert [child.stdout.readline() for child in children if child.stdout] == [f"{HEAD}\n"] * 3
     finally:
         for child in children:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 from alembic import command
@@ -18,6 +17,7 @@ from aichat_backend.storage.database import Database
 from aichat_backend.storage.files import SqlFileStore
 from aichat_backend.storage.schema import migration_settings
 from fakes.conversations import answer, approval_of_calls, ask, texts
+from fakes.databases import ON_SQLITE
 from fakes.sql import column
 from fakes.stores import Store
 
@@ -60,13 +60,15 @@ def build_first_revision(connection: Connection) -> None:
     for table, columns, rows in (("sessions", SESSION_COLUMNS, SESSIONS), ("messages", MESSAGE_COLUMNS, MESSAGES)):
         added = insert(Table(table, MetaData(), *map(Column, columns)))
         connection.execute(added, [dict(zip(columns, row, strict=True)) for row in rows])
+        if connection.dialect.name == "postgresql":
+            connection.execute(text(f"SELECT setval('{table}_pk_seq', 99)"))
     connection.execute(text("DELETE FROM sessions WHERE id = 'gone'"))
 
 
 @pytest.fixture
-async def upgraded(path: Path) -> AsyncIterator[Database]:
+async def upgraded(empty_url: str) -> AsyncIterator[Database]:
     """A database that was made by the first version."""
-    database = await Database.open(f"sqlite:///{path}")
+    database = await Database.open(empty_url)
     await database.write(build_first_revision)
     await database.upgrade()
     yield database
@@ -109,10 +111,14 @@ async def test_what_was_said_before_is_found(upgraded: Database, query: str) -> 
     assert (await Store(upgraded).list_sessions("1", page=1, limit=9, query="hidden")).total == 0
 
 
-async def test_the_tables_hang_together_as_before(upgraded: Database) -> None:
-    store, files = Store(upgraded), SqlFileStore(upgraded)
+@ON_SQLITE
+async def test_the_file_is_sound(upgraded: Database) -> None:
     assert await column(upgraded, "PRAGMA foreign_key_check") == []
     assert await column(upgraded, "PRAGMA integrity_check") == ["ok"]
+
+
+async def test_the_tables_hang_together_as_before(upgraded: Database) -> None:
+    store, files = Store(upgraded), SqlFileStore(upgraded)
 
     turn = await ask(store, "1", "s", "And now?")
     asking = approval_of_calls("c")
@@ -135,7 +141,7 @@ async def test_row_numbers_go_on(upgraded: Database) -> None:
     assert await column(upgraded, "SELECT pk > 8 FROM sessions WHERE title = 'new'") == [1]
 
 
-async def test_thousands_of_messages_are_filled_in(path: Path) -> None:
+async def test_thousands_of_messages_are_filled_in(empty_url: str) -> None:
     def build(connection: Connection) -> None:
         build_first_revision(connection)
         connection.execute(
@@ -146,7 +152,7 @@ async def test_thousands_of_messages_are_filled_in(path: Path) -> None:
             """)
         )
 
-    database = await Database.open(f"sqlite:///{path}")
+    database = await Database.open(empty_url)
     await database.write(build)
     await database.upgrade()
 

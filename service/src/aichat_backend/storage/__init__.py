@@ -1,1 +1,1 @@
-"""Where conversations are kept: tables, queries, migrations. SQLite today, through SQL that PostgreSQL runs as well."""
+"""Where conversations are kept: tables, queries, migrations. SQLite and PostgreSQL, through the same SQL."""

@@ -97,9 +97,9 @@ class SqlConversationStore:
         parameters = named(user_id, session_id)
 
         def delete(connection: Connection) -> None:
+            the_session(connection, queries.LOCKED_SESSION, parameters)
             REMOVE_ALL_OF_SESSION.run(connection, parameters)
-            if not connection.execute(queries.DELETE_SESSION, parameters).rowcount:
-                raise session_not_found()
+            connection.execute(queries.DELETE_SESSION, parameters)
 
         await self._database.write(delete)
 

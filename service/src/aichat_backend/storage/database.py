@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Self, TypeVar
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 
 from aichat_backend.storage.engines import Engines, open_engines
 from aichat_backend.storage.errors import DatabaseUnavailable, UpgradeFailed
@@ -46,7 +47,10 @@ class Database:
             if not await self.read(is_current):
                 await self._migrating.run(upgrade_schema)
         except DatabaseUnavailable as error:
-            raise UpgradeFailed(f"The database's schema cannot be brought up to date: {error.detail}.") from error
+            raise _upgrade_failed(error.detail) from error
+        except DBAPIError as error:
+            # Such as a table that is there already, or may not be made by this user.
+            raise _upgrade_failed(str(error.orig)) from error
         await self._migrating.close()
 
     async def ping(self) -> None:
@@ -89,3 +93,7 @@ class Database:
         result = await self.write(work)
         await self._writing.run_on_thread(self._forget)
         return result
+
+
+def _upgrade_failed(reason: str) -> UpgradeFailed:
+    return UpgradeFailed(f"The database's schema cannot be brought up to date: {reason}.")

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from aichat_backend.storage.errors import UnsupportedDatabase
+from aichat_backend.storage.recovery import NoRecovery
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sqlalchemy import Engine, Table
-    from sqlalchemy.dialects.sqlite import Insert
+    from sqlalchemy.dialects import postgresql, sqlite
 
-    InsertOrUpdate = Callable[[Table], Insert]
+    from aichat_backend.storage.recovery import Recovery
 
-_EXAMPLE = "sqlite:////srv/aichat-backend/chat.db"
+    InsertOrUpdate = Callable[[Table], sqlite.Insert | postgresql.Insert]
+
+_EXAMPLES = "sqlite:////srv/aichat-backend/chat.db or postgresql://user:password@host/database"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +31,10 @@ class Access:
 
     engine: Engine
     at_a_time: int
-    begin: str
-    """The first statement of each transaction."""
+    begin: tuple[str, ...]
+    """The first statements of each transaction."""
+    recovery: Recovery = field(default_factory=NoRecovery)
+    """What to do about transactions that fail."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,25 +58,25 @@ async def open_engines(url: str) -> Engines:
 
     Raises:
         UnsupportedDatabase: when this version cannot use such a database.
-        InaccessibleDatabase: when its file cannot be reached.
+        InaccessibleDatabase: when its file or its server cannot be reached.
         DamagedDatabase: when its file is not a database.
     """
     try:
         parsed = make_url(url)
     except ArgumentError:
         # Neither the message nor the cause: both may quote a password.
-        raise UnsupportedDatabase(f"The database URL cannot be understood. Give one such as {_EXAMPLE}.") from None
+        raise UnsupportedDatabase(f"The database URL cannot be understood. Give one such as {_EXAMPLES}.") from None
+    # Imported here, so that only the driver in use is loaded.
     match parsed.drivername:
         case "sqlite" | "sqlite+pysqlite" | "sqlite+aiosqlite":
-            # Imported here, so that only the driver in use is loaded.
             from aichat_backend.storage.sqlite import open_sqlite
 
             return await asyncio.to_thread(open_sqlite, parsed)
-        case drivername if drivername.startswith("postgres"):
-            raise UnsupportedDatabase(
-                f"PostgreSQL is not supported by this version. Use SQLite, with a URL such as {_EXAMPLE}."
-            )
+        case "postgres" | "postgresql" | "postgresql+psycopg":
+            from aichat_backend.storage.postgres import open_postgres
+
+            return await asyncio.to_thread(open_postgres, parsed)
         case drivername:
             raise UnsupportedDatabase(
-                f"Databases of kind {drivername!r} are not supported. Use SQLite, with a URL such as {_EXAMPLE}."
+                f"Databases of kind {drivername!r} are not supported. Give a URL such as {_EXAMPLES}."
             )

@@ -24,6 +24,10 @@ class InaccessibleDatabase(StorageError):
     """The database's file or folder is missing, or may not be written."""
 
 
+class UnreachableDatabase(InaccessibleDatabase):
+    """The database's server does not answer, or does not let us in."""
+
+
 class DamagedDatabase(StorageError):
     """The file is there, and is no database that can be read."""
 
@@ -50,6 +54,10 @@ class DatabaseUnavailable(Unavailable):
 
     def __str__(self) -> str:
         return f"{self.message} ({self.detail})"
+
+
+class OutcomeUnknown(DatabaseUnavailable):
+    """The connection was lost in a commit: what was to be stored may be stored, or not. Look before doing it again."""
 
 
 _OUR_MISTAKES = (exc.IntegrityError, exc.DataError, exc.ProgrammingError, exc.NotSupportedError)

@@ -26,6 +26,11 @@ if TYPE_CHECKING:
 
 CONTENTS = select(blobs.c.data, blobs.c.text).where(blobs.c.sha256 == bindparam("sha256"))
 
+HELD_CONTENTS = (
+    select(blobs.c.sha256).where(blobs.c.sha256 == bindparam("sha256")).with_for_update(read=True, key_share=True)
+)
+"""Kept from whoever is about to remove them because nobody refers to them yet."""
+
 _INSERT_UPLOAD = insert(uploads)
 
 
@@ -55,6 +60,7 @@ class SqlFileStore:
         def store(connection: Connection) -> AttachmentPart:
             drop_stale_uploads(connection, now)
             connection.execute(insert_contents, contents)
+            connection.execute(HELD_CONTENTS, {"sha256": sha256})
             connection.execute(_INSERT_UPLOAD, upload)
             return part
 

@@ -145,7 +145,7 @@ def _access(path: Path, begin: str, at_a_time: int, busy_seconds: float, *settin
         hide_parameters=True,
     )
     event.listen(engine, "connect", _setter(_DURABLE, *settings))
-    return Access(engine, at_a_time, begin)
+    return Access(engine, at_a_time, (begin,))
 
 
 def _setter(*settings: str) -> Callable[[DBAPIConnection, ConnectionPoolEntry], None]:

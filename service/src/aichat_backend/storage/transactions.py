@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from time import sleep
 from typing import TypeVar
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 
 from aichat_backend.storage.engines import Access
 from aichat_backend.storage.errors import DatabaseUnavailable, unavailable_when_failing
@@ -25,12 +27,14 @@ class Transactions:
     def __init__(self, access: Access) -> None:
         self._engine = access.engine
         self._begin = access.begin
+        self._recovery = access.recovery
         self._threads = ThreadPoolExecutor(access.at_a_time, thread_name_prefix="database")
         self._closed = False
 
     async def run(self, work: Callable[[Connection], T]) -> T:
         """What the function makes of a connection. Its transaction commits when it returns, is undone when it raises.
 
+        The function runs again when other transactions were in its way: it must do nothing but use the connection.
         A caller that is cancelled waits for the end of a transaction that has begun; one that has not never will.
 
         Raises:
@@ -54,9 +58,46 @@ class Transactions:
         self._engine.dispose()
 
     def _transact(self, work: Callable[[Connection], T]) -> T:
-        with unavailable_when_failing(), self._engine.begin() as connection:
-            connection.exec_driver_sql(self._begin)
-            return work(connection)
+        with unavailable_when_failing():
+            for pause in self._recovery.pauses():
+                try:
+                    return self._attempt(work)
+                except DBAPIError as error:
+                    if not self._recovery.may_run_again(error):
+                        raise
+                sleep(pause)
+            return self._attempt(work)
+
+    def _attempt(self, work: Callable[[Connection], T]) -> T:
+        with self._begun() as connection:
+            mark = self._recovery.mark(connection)
+            result = work(connection)
+            try:
+                connection.commit()
+            except DBAPIError as error:
+                lost = error.connection_invalidated
+                if not (lost and self._recovery.was_committed(self._engine, mark)):
+                    raise
+            return result
+
+    def _begun(self) -> Connection:
+        """A connection with its transaction begun. One that was lost while nobody used it is replaced, once."""
+        try:
+            return self._connected()
+        except DBAPIError as error:
+            if not error.connection_invalidated:
+                raise
+        return self._connected()
+
+    def _connected(self) -> Connection:
+        connection = self._engine.connect()
+        try:
+            for statement in self._begin:
+                connection.exec_driver_sql(statement)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
 
 async def _to_the_end(future: Future[T]) -> T:

@@ -1,0 +1,194 @@
+"""Everything that is particular to PostgreSQL: connections, their settings, the way of beginning a transaction."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+from sqlalchemy import URL, Engine, create_engine, event, exc, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.pool import QueuePool
+
+from aichat_backend.storage.engines import Access, Engines
+from aichat_backend.storage.errors import DatabaseUnavailable, UnreachableDatabase, UnsupportedDatabase
+from aichat_backend.storage.postgres_recovery import WriterRecovery
+from aichat_backend.storage.tables import metadata
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import ExceptionContext
+
+READERS = 4
+"""Connections that read at a time; each is a thread."""
+
+WRITERS = 4
+"""Connections that write at a time; each is a thread."""
+
+STATEMENT_SECONDS = 30
+"""How long one statement may take."""
+
+LOCK_SECONDS = 10
+"""How long a statement waits for another transaction's rows."""
+
+MIGRATION_LOCK_SECONDS = 120
+"""How long a start waits for another process that is changing the schema."""
+
+OLDEST_SERVER = 15
+
+_UPGRADE_LOCK = 0x61696368_61740001
+"""Names, among all advisory locks of the database, the one that whoever changes the schema holds."""
+
+_UNENDING = 0
+
+_CONNECTING: dict[str, Any] = {
+    # The driver begins nothing by itself.
+    "autocommit": True,
+    "connect_timeout": 5,
+    "client_encoding": "utf8",
+    # A server that vanished without a word is noticed within half a minute, also in the middle of an answer.
+    "keepalives": 1,
+    "keepalives_idle": 15,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+    # Our statements are few, and each is built once: nearly all are worth preparing.
+    "prepare_threshold": 2,
+}
+
+_NEEDED = text("SELECT CAST(current_setting('server_version_num') AS integer), current_setting('server_encoding')")
+
+
+def open_postgres(url: URL) -> Engines:
+    """Engines for the PostgreSQL database that the URL names.
+
+    Raises:
+        UnreachableDatabase: when the server does not answer, or does not let us in.
+        UnsupportedDatabase: when the URL has an option that there is not, or the server is not one that we can use.
+    """
+    if not url.database:
+        raise UnsupportedDatabase("A PostgreSQL URL needs the name of a database: postgresql://user@host/database")
+    # Readers see one snapshot. Writers are written for a database where they come one by one; the server keeps
+    # that promise, and what it cannot put in an order runs again.
+    writer = _access(
+        url, WRITERS, STATEMENT_SECONDS, LOCK_SECONDS, "BEGIN ISOLATION LEVEL SERIALIZABLE", recovery=WriterRecovery()
+    )
+    try:
+        _require_usable(writer.engine, url)
+    except BaseException:
+        writer.engine.dispose()
+        raise
+    return Engines(
+        reader=_access(
+            url, READERS, STATEMENT_SECONDS, LOCK_SECONDS, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+        ),
+        writer=writer,
+        # Without a snapshot of its own: who has waited for the lock must see what was changed meanwhile.
+        migrator=_access(
+            url,
+            1,
+            _UNENDING,
+            MIGRATION_LOCK_SECONDS,
+            "BEGIN ISOLATION LEVEL READ COMMITTED",
+            f"SELECT pg_advisory_xact_lock({_UPGRADE_LOCK})",
+        ),
+        insert=insert,
+        forget=partial(_vacuum, writer.engine),
+    )
+
+
+def place(url: URL) -> str:
+    """Where the server is, as an operator knows it: no name of a user, no password."""
+    host = url.host or url.query.get("host")
+    if isinstance(host, tuple):
+        host = ", ".join(host)
+    return f"{host}:{url.port or 5432}" if host else "the local socket"
+
+
+def _access(
+    url: URL,
+    at_a_time: int,
+    statement_seconds: int,
+    lock_seconds: int,
+    *begin: str,
+    recovery: WriterRecovery | None = None,
+) -> Access:
+    settings = {
+        "statement_timeout": f"{statement_seconds}s",
+        "lock_timeout": f"{lock_seconds}s",
+        # A process of ours that hangs must not keep its locks.
+        "idle_in_transaction_session_timeout": f"{2 * STATEMENT_SECONDS}s",
+        "application_name": "aichat-backend",
+    }
+    # What the operator's URL says comes last, and so wins.
+    options = " ".join((*(f"-c {name}={value}" for name, value in settings.items()), _given(url, "options")))
+    engine = create_engine(
+        url.set(drivername="postgresql+psycopg").difference_update_query(["options"]),
+        connect_args={**_CONNECTING, **{name: _given(url, name) for name in _CONNECTING.keys() & url.query.keys()}}
+        | {"options": options.rstrip()},
+        poolclass=QueuePool,
+        pool_size=at_a_time,
+        max_overflow=0,
+        use_native_hstore=False,
+        # Parameters are people's messages: they stay out of error texts and logs.
+        hide_parameters=True,
+    )
+    event.listen(engine, "handle_error", _keep_rows_out)
+    return Access(engine, at_a_time, begin) if recovery is None else Access(engine, at_a_time, begin, recovery)
+
+
+def _given(url: URL, name: str) -> str:
+    value = url.query.get(name, "")
+    return value if isinstance(value, str) else value[-1]
+
+
+def _keep_rows_out(context: ExceptionContext) -> None:
+    """Leave the error's first line, which says what is wrong; the details quote the row, and so people's messages."""
+    error = context.original_exception
+    if isinstance(error, psycopg.Error) and error.diag.message_primary:
+        whole, told = str(error), error.diag.message_primary
+        error.args = (told,)
+        if context.sqlalchemy_exception is not None:
+            shown = context.sqlalchemy_exception
+            shown.args = tuple(str(argument).replace(whole, told) for argument in shown.args)
+
+
+def _require_usable(engine: Engine, url: URL) -> None:
+    try:
+        with engine.connect() as connection:
+            version, encoding = connection.execute(_NEEDED).one()
+    except exc.ProgrammingError as error:
+        # The driver names the option; the cause is left out, since it may quote the whole URL.
+        raise UnsupportedDatabase(f"The database URL cannot be used: {_first_line(error)}.") from None
+    except exc.DBAPIError as error:
+        raise UnreachableDatabase(
+            f"The PostgreSQL server at {place(url)} cannot be used: {_first_line(error)}."
+            " Start it, or correct the database's settings."
+        ) from error
+    if version < OLDEST_SERVER * 10_000:
+        raise UnsupportedDatabase(
+            f"The PostgreSQL server at {place(url)} is of version {version // 10_000};"
+            f" {OLDEST_SERVER} or a newer one is needed."
+        )
+    if encoding != "UTF8":
+        raise UnsupportedDatabase(
+            f"The PostgreSQL database {url.database!r} keeps its text as {encoding}; create one with ENCODING 'UTF8'."
+        )
+
+
+def _first_line(error: exc.DBAPIError) -> str:
+    lines = str(error.orig).strip().splitlines()
+    return lines[0].rstrip(".") if lines else type(error.orig).__name__
+
+
+def _vacuum(engine: Engine) -> None:
+    """Take removed rows out of tables and indexes, so that nobody finds them there any more."""
+    tables = ", ".join(f'"{table}"' for table in sorted(metadata.tables))
+    try:
+        with engine.connect() as connection:
+            connection.exec_driver_sql(f"SET statement_timeout = {_UNENDING}")
+            try:
+                connection.exec_driver_sql(f"VACUUM (INDEX_CLEANUP ON) {tables}")
+            finally:
+                connection.exec_driver_sql("RESET statement_timeout")
+    except exc.DBAPIError as error:
+        raise DatabaseUnavailable(_first_line(error)) from error
