@@ -120,6 +120,7 @@ async def _warm(service: Service, stopping: asyncio.Event) -> None:
     service.toolbox.connect()
     await _warm_provider(service.provider)
     # What the start left behind is freed, and no collection ever looks through what stays: it is most of the memory.
+    gc.unfreeze()
     gc.collect()
     gc.freeze()
 
