@@ -84,7 +84,9 @@ molecule: setup node image ## Deploy onto a fresh server and probe it: make mole
 
 .PHONY: bench
 bench: setup ## What a relayed chunk costs, beside a raw pass-through: make bench ARGS=--quick
-	@service/.venv/bin/python -m tests.bench $(ARGS)
+	@$(ENV); export UV_PROJECT_ENVIRONMENT=$$CACHE/service-production
+	"$$(dev/bootstrap uv)" sync --frozen --quiet --no-dev --compile-bytecode --project service --python service/.venv/bin/python
+	"$$UV_PROJECT_ENVIRONMENT/bin/python" -m tests.bench $(ARGS)
 
 ##@ Prepare
 .PHONY: setup

@@ -14,11 +14,11 @@ from pathlib import Path
 import msgspec
 import uvloop
 from aiohttp import ClientSession, ClientTimeout, TCPConnector
-from tests.bench.load import Incomplete
 from tests.bench.measurements import FULL, QUICK, Effort
 from tests.bench.processes import StartFailed
 from tests.bench.programme import measure
 from tests.bench.report import Figure, as_json, as_table, report
+from tests.bench.script import Incomplete
 from tests.bench.sides import open_stage
 from tests.bench.wires import WIRES, Wire
 

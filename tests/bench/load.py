@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from aiohttp import ClientSession
-from tests.bench.script import MARK, Script
+from tests.bench.script import MARK, Incomplete, Script
 from tests.bench.sides import Ask
 
 _MARK = MARK.encode()
-
-
-class Incomplete(Exception):
-    """A stream did not bring what it was to bring: nothing that was measured with it means anything."""
 
 
 class Crowd:
@@ -85,16 +80,3 @@ async def endless_crowd(
     async with crowd(http, ask, Script(pause=pause), streams) as reading:
         yield reading
         await release()
-
-
-async def first_token_seconds(http: ClientSession, ask: Ask) -> float:
-    """The time from asking to the first token, of an answer that upstream gives at once."""
-    asked = time.perf_counter()
-    first: float | None = None
-    async with ask(http, Script(chunks=1)) as response:
-        async for piece in response.content.iter_any():
-            if first is None and _MARK in piece:
-                first = time.perf_counter()
-    if first is None:
-        raise Incomplete(f"no token arrived; status {response.status}")
-    return first - asked

@@ -9,7 +9,8 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 
 from aiohttp import ClientSession
-from tests.bench.load import Crowd, crowd, endless_crowd, first_token_seconds
+from tests.bench.load import Crowd, crowd, endless_crowd
+from tests.bench.probe import connected, first_token_seconds
 from tests.bench.report import Pair
 from tests.bench.script import FOREVER, Script
 from tests.bench.sides import Ask, Side, Sides, Stage
@@ -20,6 +21,7 @@ _BURST_STREAMS = 4
 _BURST_TOGETHER = 64
 _OTHERS_PAUSE = 0.05
 _BETWEEN_PROBES = 0.01
+_WARMING_PROBES = 30
 _IDLE_SECONDS = 0.5
 
 Measure = Callable[[Side], Awaitable[float]]
@@ -54,11 +56,12 @@ class Bench:
 
     async def warm(self) -> None:
         """Have imports, connections and caches behind us."""
-        for ask in (self.sides.direct, self.sides.passthrough.ask, self.sides.service.ask):
-            async with crowd(self.http, ask, Script(chunks=50), 10):
+        for place in (self.sides.direct, self.sides.passthrough, self.sides.service):
+            async with crowd(self.http, place.ask, Script(chunks=50), 10):
                 pass
-            for _ in range(5):
-                await first_token_seconds(self.http, ask)
+            async with connected(place.port) as connection:
+                for _ in range(_WARMING_PROBES):
+                    await place.probe(connection)
 
     async def pairs(self, measure: Measure) -> list[Pair]:
         """As many as the effort is worth; each relay comes first as often as the other."""
@@ -124,9 +127,11 @@ class Bench:
     async def _probe(self, side: Side) -> list[float]:
         direct: list[float] = []
         relayed: list[float] = []
-        for _ in range(self.effort.probes):
-            for ask, times in ((self.sides.direct, direct), (side.ask, relayed)):
-                times.append(await first_token_seconds(self.http, ask) * 1000)
+        async with connected(self.sides.direct.port) as upstream, connected(side.port) as relay:
+            for _ in range(self.effort.probes):
+                direct.append(await first_token_seconds(upstream, self.sides.direct.probe) * 1000)
+                await asyncio.sleep(_BETWEEN_PROBES)
+                relayed.append(await first_token_seconds(relay, side.probe) * 1000)
                 await asyncio.sleep(_BETWEEN_PROBES)
         unavoidable = statistics.median(direct)
         return [time - unavoidable for time in relayed]

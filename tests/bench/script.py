@@ -13,6 +13,10 @@ RELEASE_PATH = "/release"
 FOREVER = 3600.0
 
 
+class Incomplete(Exception):
+    """A stream did not bring what it was to bring: nothing that was measured with it means anything."""
+
+
 class Script(Struct, frozen=True):
     """An answer."""
 
@@ -22,3 +26,6 @@ class Script(Struct, frozen=True):
     """Seconds between two writes."""
     together: int = 1
     """Chunks in one write."""
+
+
+ONE_CHUNK = Script(chunks=1)
