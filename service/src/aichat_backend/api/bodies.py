@@ -37,6 +37,11 @@ async def body_of(request: web.Request, limit: int, too_large: PayloadTooLarge |
 
 
 async def _pieces(request: web.Request) -> AsyncIterator[bytes]:
+    if request.content.is_eof() and request.content.exception() is None:
+        # It came with the head, as most do: there is nothing to wait for.
+        if piece := request.content.read_nowait():
+            yield piece
+        return
     loop = asyncio.get_running_loop()
     end = loop.time() + TOTAL_SECONDS
     while True:
