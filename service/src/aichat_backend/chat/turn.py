@@ -101,8 +101,9 @@ class Turn:
             ProviderError: when a model call fails or ends without any text; the draft keeps what came before.
         """
         seconds = self._resources.limits.seconds
+        time = asyncio.timeout(seconds)
         try:
-            async with asyncio.timeout(seconds) as time:
+            async with time:
                 return await self._take()
         except TimeoutError:
             if not time.expired():

@@ -14,15 +14,12 @@ class Recovery(Protocol):
 
     def mark(self, connection: Connection) -> str | None:
         """A name of the transaction under way, by which `was_committed` finds it again."""
-        ...
 
     def pauses(self) -> Iterator[float]:
         """Seconds to wait before each further attempt, for as many as there are."""
-        ...
 
     def may_run_again(self, error: DBAPIError) -> bool:
         """Whether the transaction has left nothing, and will probably succeed in another attempt."""
-        ...
 
     def was_committed(self, engine: Engine, mark: str | None) -> bool:
         """What became of a transaction whose connection was lost in its commit.
@@ -30,7 +27,6 @@ class Recovery(Protocol):
         Raises:
             OutcomeUnknown: when the database cannot be asked.
         """
-        ...
 
 
 class NoRecovery:
