@@ -13,8 +13,7 @@ from pathlib import Path
 from aichat_backend.config.loading import LoadedSettings, load_settings
 from aichat_backend.config.places import DEFAULT_FILE, DEFAULT_INI, PROGRAM
 from aichat_backend.config.problems import ConfigurationError, variable
-from aichat_backend.config.supervisord import read_environment
-from aichat_backend.imports import uncollected
+from aichat_backend.imports import uncollected, without_certificates
 
 EX_FAILURE = 1
 EX_CONFIG = 78
@@ -57,6 +56,8 @@ class _ServiceView:
 
 
 def _view_of_service(options: argparse.Namespace) -> _ServiceView:
+    from aichat_backend.config.supervisord import read_environment
+
     ini: Path | None = options.ini
     if ini is None:
         ini = DEFAULT_INI if _may_exist(DEFAULT_INI) else None
@@ -69,7 +70,7 @@ def _view_of_service(options: argparse.Namespace) -> _ServiceView:
 def _serve(options: argparse.Namespace) -> int:
     loaded = load_settings(os.environ, _config_file(options))
     # Imported only here: `config` and a wrong setting answer at once.
-    with uncollected():
+    with uncollected(), without_certificates():
         import uvloop
 
         from aichat_backend.serving import CannotListen, serve

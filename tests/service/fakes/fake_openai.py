@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -12,9 +13,9 @@ FakeOpenAI = FakeProvider
 
 
 @asynccontextmanager
-async def fake_openai() -> AsyncIterator[FakeOpenAI]:
+async def fake_openai(tls: ssl.SSLContext | None = None) -> AsyncIterator[FakeOpenAI]:
     """A running fake; `base_url` is what `AICHAT_LLM_BASE_URL` would be. Without a script it says "Hello there."."""
     fake = FakeProvider(answer("Hello", " there", "."))
-    async with running(fake):
+    async with running(fake, tls):
         fake.base_url += "/v1"
         yield fake

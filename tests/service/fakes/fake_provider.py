@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections import deque
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -95,16 +96,16 @@ def _peer(request: web.Request) -> tuple[str, int]:
 
 
 @asynccontextmanager
-async def running(fake: FakeProvider) -> AsyncIterator[None]:
-    """The fake as a server; `base_url` is what `AICHAT_LLM_BASE_URL` would be."""
+async def running(fake: FakeProvider, tls: ssl.SSLContext | None = None) -> AsyncIterator[None]:
+    """The fake as a server, for HTTPS if so; `base_url` is what `AICHAT_LLM_BASE_URL` would be."""
     app = web.Application(client_max_size=64 * 1024 * 1024)
     app.router.add_post("/{path:.*}", fake.handle)
     runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1, access_log=None)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
+    site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls)
     await site.start()
     host, port = runner.addresses[0][:2]
-    fake.base_url = f"http://{host}:{port}"
+    fake.base_url = f"{'https' if tls else 'http'}://{host}:{port}"
     try:
         yield
     finally:

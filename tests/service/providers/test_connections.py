@@ -70,8 +70,8 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[ClientSession]:
     sessions: list[ClientSession] = []
     really_open = connections.open_session
 
-    def remember(address: str, **options: Any) -> ClientSession:
-        sessions.append(really_open(address, **options))
+    async def remember(address: str, **options: Any) -> ClientSession:
+        sessions.append(await really_open(address, **options))
         return sessions[-1]
 
     monkeypatch.setattr(connections, "open_session", remember)

@@ -30,7 +30,8 @@ class AnthropicProvider(StreamedProvider["AsyncAnthropic"]):
     async def _connect(self) -> AsyncAnthropic:
         from aichat_backend.providers import connections
 
-        return await connections.built_on(connections.open_session(self._base_url), self._build_client)
+        session = await connections.open_session(self._base_url)
+        return await connections.built_on(session, self._build_client)
 
     def _build_client(self, session: ClientSession) -> AsyncAnthropic:
         from anthropic import AsyncAnthropic

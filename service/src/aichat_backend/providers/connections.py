@@ -11,20 +11,23 @@ from urllib.request import getproxies, proxy_bypass
 from aiohttp import ClientResponse, ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
 from yarl import URL
 
+from aichat_backend.providers.certificates import tls
+
 T = TypeVar("T")
 
 _CONNECT_SECONDS = 10.0
 _LONGEST_COMPLAINT = 65_536
 
 
-def open_session(address: str, **options: Any) -> ClientSession:
+async def open_session(address: str, **options: Any) -> ClientSession:
     """A session for one server, without limits of its own but for connecting: the answer's are measured elsewhere.
 
     It goes through the proxy that the environment names for the address (`HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`),
     unless that is on this machine.
     """
+    trusted = await asyncio.to_thread(tls)
     return ClientSession(
-        connector=TCPConnector(limit=0),
+        connector=TCPConnector(limit=0, ssl=trusted),
         timeout=ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS),
         cookie_jar=DummyCookieJar(),
         # With `trust_env` it would be asked for in a thread at each request, and a .netrc as well.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections.abc import AsyncIterator
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from aichat_backend.errors import ProviderError, ProviderFailure
 from aichat_backend.providers.addresses import without_credentials
 from aichat_backend.providers.base import Capabilities, ModelRequest
+from aichat_backend.providers.certificates import tls
 from aichat_backend.providers.decoding import json_or_text
 from aichat_backend.providers.failures import redirect_failure
 from aichat_backend.providers.gemini_errors import asked_to_wait, status_failure
@@ -60,7 +60,7 @@ class GeminiProvider(StreamedProvider[_Connected]):
         await asyncio.to_thread(_import_sdk)
         from aichat_backend.providers import connections
 
-        http = connections.open_session(self._base_url, middlewares=(self._take_over,))
+        http = await connections.open_session(self._base_url, middlewares=(self._take_over,))
         return _Connected(await connections.built_on(http, self._build_sdk), http)
 
     def _build_sdk(self, http: ClientSession) -> Client:
@@ -78,7 +78,7 @@ class GeminiProvider(StreamedProvider[_Connected]):
                 headers={"Accept-Encoding": "identity"},
                 aiohttp_client=http,
                 # The system's certificates, as for the other vendors, and not the SDK's own.
-                async_client_args={"ssl": ssl.create_default_context()},
+                async_client_args={"ssl": tls()},
                 retry_options=HttpRetryOptions(attempts=1 + MAX_RETRIES, initial_delay=_FIRST_PAUSE, jitter=0.0),
             ),
         )

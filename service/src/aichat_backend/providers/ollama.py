@@ -46,7 +46,7 @@ class OllamaProvider(StreamedProvider["OllamaClient"]):
     async def _connect(self) -> OllamaClient:
         from aichat_backend.providers.ollama_client import OllamaClient
 
-        return OllamaClient(self._base_url, api_key=self._api_key, context_tokens=self._context_tokens)
+        return await OllamaClient.connect(self._base_url, api_key=self._api_key, context_tokens=self._context_tokens)
 
     async def _disconnect(self, client: OllamaClient) -> None:
         await client.close()

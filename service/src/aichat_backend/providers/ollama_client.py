@@ -6,10 +6,11 @@ import asyncio
 from collections.abc import Iterator
 from functools import partial
 from http import HTTPStatus
+from typing import Self
 
 import msgspec
 import structlog
-from aiohttp import ClientConnectorError, ClientResponse
+from aiohttp import ClientConnectorError, ClientResponse, ClientSession
 from yarl import URL
 
 from aichat_backend.providers.base import ModelRequest
@@ -29,17 +30,24 @@ _log = structlog.get_logger(__name__)
 class OllamaClient:
     """Connections to one server, and what its models are known to lack."""
 
-    def __init__(self, base_url: str, *, api_key: str | None, context_tokens: int) -> None:
-        self._url = URL(base_url) / "api" / "chat"
+    def __init__(self, session: ClientSession, url: URL, *, context_tokens: int) -> None:
+        """Make one with `await OllamaClient.connect(…)`."""
+        self._session = session
+        self._url = url
+        self._context_tokens = context_tokens
+        self._without_tools: set[str] = set()
+        self._without_thinking: set[str] = set()
+
+    @classmethod
+    async def connect(cls, base_url: str, *, api_key: str | None, context_tokens: int) -> Self:
+        """The client of the server at that address. Nothing is asked yet."""
+        url = URL(base_url) / "api" / "chat"
         # Compression would hold back small chunks on the way.
         headers = {"Accept-Encoding": "identity", "Content-Type": "application/json"}
         if api_key is not None:
             headers["Authorization"] = f"Bearer {api_key}"
-            self._url = self._url.with_user(None)
-        self._context_tokens = context_tokens
-        self._without_tools: set[str] = set()
-        self._without_thinking: set[str] = set()
-        self._session = open_session(base_url, headers=headers)
+            url = url.with_user(None)
+        return cls(await open_session(base_url, headers=headers), url, context_tokens=context_tokens)
 
     async def close(self) -> None:
         """Close the connections."""

@@ -41,7 +41,8 @@ class OpenAIProvider(StreamedProvider["AsyncOpenAI"]):
     async def _connect(self) -> AsyncOpenAI:
         from aichat_backend.providers import connections
 
-        return await connections.built_on(connections.open_session(self._base_url), self._build_client)
+        session = await connections.open_session(self._base_url)
+        return await connections.built_on(session, self._build_client)
 
     def _build_client(self, session: ClientSession) -> AsyncOpenAI:
         from openai import AsyncOpenAI
