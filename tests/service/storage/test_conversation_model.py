@@ -39,7 +39,7 @@ from aichat_backend.storage.text import folded
 from fakes.clock import SteppingClock
 from fakes.conversations import answer, approval_of_calls
 from fakes.postgres import PostgresServer
-from fakes.sql import column
+from fakes.sql import column, rows
 from fakes.stores import Store
 from storage.model import Model, shown_title
 
@@ -303,6 +303,16 @@ class Conversations(RuleBasedStateMachine):
             for name in known:
                 said = self.runner.run(self.store.history(user, name))
                 assert list(said) == self.model.sessions[user, name].messages
+
+    @invariant()
+    def what_is_counted_is_what_is_there(self) -> None:
+        found = self.runner.run(rows(self.database, "SELECT session_pk, position FROM messages ORDER BY pk"))
+        sessions = self.runner.run(rows(self.database, "SELECT pk, message_count FROM sessions"))
+        for pk, counted in sessions:
+            assert [position for session, position in found if session == pk] == [*range(1, counted + 1)]
+        owners = dict(self.runner.run(rows(self.database, "SELECT user_id, session_count FROM owners")))
+        for user in "12":
+            assert owners.get(user, 0) == len(self.model.known(user))
 
     @invariant()
     def the_contents_are_those_that_somebody_refers_to(self) -> None:

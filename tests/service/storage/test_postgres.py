@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import Connection, event, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
+from aichat_backend.chat.conversation import Session
 from aichat_backend.chat.files import NewFile
 from aichat_backend.chat.parts import TextPart
 from aichat_backend.errors import Unavailable
@@ -26,6 +27,7 @@ from aichat_backend.storage.errors import (
     UnsupportedDatabase,
 )
 from aichat_backend.storage.files import SqlFileStore
+from aichat_backend.storage.rows import session_row
 from aichat_backend.storage.tables import metadata, sessions
 from fakes.conversations import answer, ask, texts
 from fakes.databases import ON_POSTGRES
@@ -36,7 +38,7 @@ from fakes.stores import Store
 pytestmark = [pytest.mark.thorough, ON_POSTGRES]
 
 NOW = datetime.now(UTC)
-ROW = {"user_id": "1", "id": "s", "title": "t", "search_title": "t", "created_at": NOW, "updated_at": NOW}
+ROW = session_row(Session("s", "1", "t", NOW, NOW), message_count=0)
 
 
 @pytest.fixture

@@ -16,11 +16,13 @@ import pytest
 from sqlalchemy import Connection, func, insert, select
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
+from aichat_backend.chat.conversation import Session
 from aichat_backend.chat.parts import TextPart
 from aichat_backend.errors import Unavailable
 from aichat_backend.storage import sqlite
 from aichat_backend.storage.database import Database
 from aichat_backend.storage.errors import DatabaseUnavailable
+from aichat_backend.storage.rows import session_row
 from aichat_backend.storage.tables import sessions
 from fakes.conversations import answer, ask, texts
 from fakes.databases import ON_SQLITE
@@ -28,7 +30,7 @@ from fakes.sql import change, column
 from fakes.stores import Store
 
 NOW = datetime.now(UTC)
-ROW = {"user_id": "1", "id": "s", "title": "t", "search_title": "t", "created_at": NOW, "updated_at": NOW}
+ROW = session_row(Session("s", "1", "t", NOW, NOW), message_count=0)
 
 
 COUNT = select(func.count()).select_from(sessions)

@@ -135,13 +135,22 @@ async def test_the_tables_hang_together_as_before(upgraded: Database) -> None:
         assert await column(upgraded, f"SELECT count(*) FROM {table}") == [0]
 
 
+async def test_what_was_there_is_counted(upgraded: Database) -> None:
+    store = Store(upgraded)
+
+    assert [(await store.list_sessions(user, page=1, limit=1)).total for user in "123"] == [2, 1, 0]
+    newest = await store.list_messages("1", "s", page=None, limit=1)
+    assert ([message.id for message in newest.items], newest.total) == (["a"], 2)
+    assert (await store.list_messages("1", "empty", page=1, limit=1)).total == 0
+
+
 async def test_row_numbers_go_on(upgraded: Database) -> None:
     await Store(upgraded).create_session("1", "new")
 
     assert await column(upgraded, "SELECT pk > 8 FROM sessions WHERE title = 'new'") == [1]
 
 
-async def test_thousands_of_messages_are_filled_in(empty_url: str) -> None:
+async def test_thousands_of_messages_and_sessions_are_filled_in(empty_url: str) -> None:
     def build(connection: Connection) -> None:
         build_first_revision(connection)
         connection.execute(
@@ -151,6 +160,19 @@ async def test_thousands_of_messages_are_filled_in(empty_url: str) -> None:
                 SELECT 'm' || i, 7, 'user', 'complete', '[{"type"\\:"text","text"\\:"N' || i || '"}]', '{}', i FROM n
             """)
         )
+        connection.execute(
+            text("""
+                INSERT INTO sessions (user_id, id, title, created_at, updated_at)
+                WITH RECURSIVE n (i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 1300)
+                SELECT '3', 's' || i, 'New', i, i FROM n
+            """)
+        )
+        connection.execute(
+            text("""
+                INSERT INTO messages (id, session_pk, role, status, parts, context, created_at)
+                SELECT 'of' || pk, pk, 'user', 'complete', '[]', '{}', 1 FROM sessions WHERE user_id = '3'
+            """)
+        )
 
     database = await Database.open(empty_url)
     await database.write(build)
@@ -158,4 +180,8 @@ async def test_thousands_of_messages_are_filled_in(empty_url: str) -> None:
 
     filled = await column(database, "SELECT search_text FROM messages WHERE session_pk = 7 ORDER BY pk")
     assert filled == [f"n{number}" for number in range(1, 1301)]
+    assert await column(database, "SELECT position FROM messages WHERE session_pk = 7 ORDER BY pk") == [*range(1, 1301)]
+    counted = "SELECT count(*) FROM sessions JOIN messages ON session_pk = sessions.pk WHERE message_count = position"
+    assert await column(database, f"{counted} AND user_id = '3'") == [1300]
+    assert (await Store(database).list_sessions("3", page=66, limit=20)).total == 1300
     await database.close()

@@ -16,7 +16,7 @@ from aichat_backend.storage.rows import MESSAGE_COLUMNS, approval_row
 from aichat_backend.storage.tables import approvals, messages, sessions
 
 APPROVAL = (
-    select(approvals.c.message_pk, sessions.c.id.label("session_id"), *MESSAGE_COLUMNS)
+    select(approvals.c.message_pk, messages.c.position, sessions.c.id.label("session_id"), *MESSAGE_COLUMNS)
     .select_from(approvals.join(messages, messages.c.pk == approvals.c.message_pk).join(sessions))
     .where(messages.c.id == bindparam("message"), OF_OWNER)
 )

@@ -9,12 +9,13 @@ from sqlalchemy import Connection
 from aichat_backend.chat.conversation import Message, Page, Session, random_id
 from aichat_backend.errors import InvalidRequest
 from aichat_backend.storage import queries
+from aichat_backend.storage.adding import insert_session
 from aichat_backend.storage.attachments import REMOVE_ALL_OF_SESSION
 from aichat_backend.storage.clock import Clock, utc_now
 from aichat_backend.storage.database import Database
 from aichat_backend.storage.erasure import erase_user
 from aichat_backend.storage.lookups import named, session_not_found, the_session
-from aichat_backend.storage.rows import message_of, session_of, session_row
+from aichat_backend.storage.rows import message_of, session_of
 from aichat_backend.storage.text import folded, storable, storable_title
 
 LONGEST_QUERY = 1000
@@ -35,7 +36,7 @@ class SqlConversationStore:
         session = Session(self._new_id(), user_id, storable_title(title), now, now)
 
         def create(connection: Connection) -> Session:
-            connection.execute(queries.INSERT_SESSION, session_row(session))
+            insert_session(connection, session, self._database.insert)
             return session
 
         return await self._database.write(create)
@@ -49,13 +50,13 @@ class SqlConversationStore:
         if len(query) > LONGEST_QUERY:
             raise InvalidRequest(f"A search can have {LONGEST_QUERY} characters at most.")
         parameters = {"owner": user_id, **queries.page_bounds(page, limit)}
-        listing, counting = queries.SESSIONS_PAGE, queries.COUNT_SESSIONS
+        listing, counting = queries.SESSIONS_PAGE, queries.NUMBER_OF_SESSIONS
         if query:
             listing, counting = queries.FOUND_SESSIONS_PAGE, queries.COUNT_FOUND_SESSIONS
             parameters["pattern"] = queries.pattern_of(folded(query))
 
         def read(connection: Connection) -> Page[Session]:
-            total = connection.execute(counting, parameters).scalar_one()
+            total = connection.execute(counting, parameters).scalar_one_or_none() or 0
             rows = connection.execute(listing, parameters)
             return Page(tuple(map(session_of, rows)), page, limit, total)
 
@@ -100,6 +101,7 @@ class SqlConversationStore:
             the_session(connection, queries.LOCKED_SESSION, parameters)
             REMOVE_ALL_OF_SESSION.run(connection, parameters)
             connection.execute(queries.DELETE_SESSION, parameters)
+            connection.execute(queries.COUNT_SESSIONS_LESS, {"owner": user_id, "fewer": 1})
 
         await self._database.write(delete)
 
@@ -109,7 +111,7 @@ class SqlConversationStore:
         touched = {**parameters, "now": self._clock()}
 
         def clear(connection: Connection) -> None:
-            if not connection.execute(queries.TOUCH_SESSION, touched).rowcount:
+            if not connection.execute(queries.CLEAR_SESSION, touched).rowcount:
                 raise session_not_found()
             REMOVE_ALL_OF_SESSION.run(connection, parameters)
 
@@ -118,14 +120,12 @@ class SqlConversationStore:
     async def list_messages(self, user_id: str, session_id: str, *, page: int | None, limit: int) -> Page[Message]:
         """Oldest first. Without a page: the newest `limit` messages (as the last rows, `page` is then 1)."""
         parameters = named(user_id, session_id)
-        listing = queries.NEWEST_MESSAGES if page is None else queries.MESSAGES_PAGE
-        bounds = queries.page_bounds(page or 1, limit)
 
         def read(connection: Connection) -> Page[Message]:
-            (total,) = the_session(connection, queries.COUNT_MESSAGES, parameters)
-            rows = connection.execute(listing, {**parameters, **bounds}).all()
-            items = tuple(map(message_of, reversed(rows) if page is None else rows))
-            return Page(items, page or 1, limit, total)
+            (total,) = the_session(connection, queries.NUMBER_OF_MESSAGES, parameters)
+            bounds = queries.positions(page, limit, total)
+            rows = connection.execute(queries.MESSAGES_PAGE, {**parameters, **bounds})
+            return Page(tuple(map(message_of, rows)), page or 1, limit, total)
 
         return await self._database.read(read)
 

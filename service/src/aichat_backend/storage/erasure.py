@@ -21,5 +21,5 @@ def erase_user(connection: Connection, user_id: str, now: datetime) -> None:
     parameters = {"owner": user_id}
     drop_stale_uploads(connection, now)
     REMOVE_ALL_OF_OWNER.run(connection, parameters)
-    for statement in (queries.DELETE_SESSIONS, DELETE_USAGE):
+    for statement in (queries.DELETE_SESSIONS, queries.DELETE_OWNER, DELETE_USAGE):
         connection.execute(statement, parameters)

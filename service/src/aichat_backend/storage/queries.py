@@ -1,7 +1,8 @@
 """The statements on sessions and messages. Each one names the user whose rows it may see.
 
 They are built once: building one anew costs more than running it. Their parameters are `owner`, a user's id; `session`
-and `message`, ids as users know them; `limit` and `offset`.
+and `message`, ids as users know them; `limit` and `offset`; `first` and `last`, positions of messages. None of them
+counts rows: sessions know how many messages they have, and owners how many sessions.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Executable, Select, and_, bindparam, delete, func, insert, or_, select, update
 
 from aichat_backend.storage.rows import MESSAGE_COLUMNS, SESSION_COLUMNS
-from aichat_backend.storage.tables import approvals, messages, sessions
+from aichat_backend.storage.tables import approvals, messages, owners, sessions
 
 if TYPE_CHECKING:
     from aichat_backend.storage.engines import InsertOrUpdate
@@ -42,6 +43,12 @@ def page_bounds(page: int, limit: int) -> dict[str, int]:
     return {"limit": limit, "offset": min((page - 1) * limit, _FARTHEST_ROW)}
 
 
+def positions(page: int | None, limit: int, count: int) -> dict[str, int]:
+    """The parameters `first` and `last` of a page of messages; without a page, of the newest."""
+    before = count - limit if page is None else min((page - 1) * limit, _FARTHEST_ROW)
+    return {"first": before + 1, "last": before + limit}
+
+
 def pattern_of(folded_text: str) -> str:
     """What `LIKE` takes for 'has this text in it'."""
     escaped = folded_text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
@@ -57,13 +64,16 @@ SESSION = select(sessions.c.pk, *SESSION_COLUMNS).where(IS_SESSION)
 LOCKED_SESSION = SESSION.with_for_update()
 """Kept from other writers, where they do not come one by one anyway."""
 
-SESSIONS_PAGE = _page(
-    select(*SESSION_COLUMNS).where(OF_OWNER).order_by(sessions.c.updated_at.desc(), sessions.c.pk.desc())
-)
-COUNT_SESSIONS = select(func.count()).select_from(sessions).where(OF_OWNER)
+_NEWEST_FIRST = (sessions.c.updated_at.desc(), sessions.c.pk.desc())
+_ON_PAGE = _page(select(sessions.c.pk).where(OF_OWNER).order_by(*_NEWEST_FIRST))
 
-FOUND_SESSIONS_PAGE = SESSIONS_PAGE.where(_MATCHES)
-COUNT_FOUND_SESSIONS = COUNT_SESSIONS.where(_MATCHES)
+SESSIONS_PAGE = select(*SESSION_COLUMNS).where(sessions.c.pk.in_(_ON_PAGE)).order_by(*_NEWEST_FIRST)
+"""What comes before the page is passed over in the index alone."""
+NUMBER_OF_SESSIONS = select(owners.c.session_count).where(owners.c.user_id == bindparam("owner"))
+"""No row for a user who never had one."""
+
+FOUND_SESSIONS_PAGE = _page(select(*SESSION_COLUMNS).where(OF_OWNER, _MATCHES).order_by(*_NEWEST_FIRST))
+COUNT_FOUND_SESSIONS = select(func.count()).select_from(sessions).where(OF_OWNER, _MATCHES)
 
 INSERT_SESSION = insert(sessions)
 TOUCH_SESSION = update(sessions).where(IS_SESSION).values(updated_at=bindparam("now"))
@@ -75,36 +85,66 @@ SET_TITLE = (
 )
 DELETE_SESSION = delete(sessions).where(IS_SESSION)
 DELETE_SESSIONS = delete(sessions).where(OF_OWNER)
+CLEAR_SESSION = TOUCH_SESSION.values(message_count=0)
+
+_GROWN = (sessions.c.pk, sessions.c.message_count, *SESSION_COLUMNS)
+GROW_SESSION = TOUCH_SESSION.values(message_count=sessions.c.message_count + 1).returning(*_GROWN)
+"""For a message that follows at once, and whose position is the new count."""
+SET_MESSAGE_COUNT = (
+    update(sessions).where(sessions.c.pk == bindparam("session_pk_")).values(message_count=bindparam("new_count"))
+)
 
 
 @cache
-def insert_or_touch_session(insert_or_update: InsertOrUpdate) -> Executable:
-    """A new session; one that is there already keeps all but the time of its last activity."""
-    inserted = insert_or_update(sessions)
-    return inserted.on_conflict_do_update(
-        index_elements=[sessions.c.id, sessions.c.user_id], set_={"updated_at": inserted.excluded.updated_at}
+def insert_new_session(insert_or_nothing: InsertOrUpdate) -> Executable:
+    """A session that was not there a moment ago. Where another writer was faster, the transaction has to run again."""
+    return (
+        insert_or_nothing(sessions)
+        .on_conflict_do_nothing(index_elements=[sessions.c.id, sessions.c.user_id])
+        .returning(*_GROWN)
     )
+
+
+@cache
+def count_session(insert_or_update: InsertOrUpdate) -> Executable:
+    """One session more of `owner`."""
+    one = insert_or_update(owners).values(user_id=bindparam("owner"), session_count=1)
+    return one.on_conflict_do_update(
+        index_elements=[owners.c.user_id], set_={"session_count": owners.c.session_count + 1}
+    )
+
+
+COUNT_SESSIONS_LESS = (
+    update(owners)
+    .where(owners.c.user_id == bindparam("owner"))
+    .values(session_count=owners.c.session_count - bindparam("fewer"))
+)
+DELETE_OWNER = delete(owners).where(owners.c.user_id == bindparam("owner"))
 
 
 _MESSAGES = select(*MESSAGE_COLUMNS).select_from(messages.outerjoin(approvals)).where(IN_SESSION)
 
-ALL_MESSAGES = _MESSAGES.order_by(messages.c.pk)
-MESSAGES_UP_TO = ALL_MESSAGES.where(messages.c.pk <= bindparam("last"))
-"""To the message of that row number."""
-MESSAGES_PAGE = _page(ALL_MESSAGES)
-NEWEST_MESSAGES = _MESSAGES.order_by(messages.c.pk.desc()).limit(bindparam("limit"))
-"""The last ones, newest first."""
-COUNT_MESSAGES = select(select(func.count()).where(messages.c.session_pk == sessions.c.pk).scalar_subquery()).where(
-    IS_SESSION
-)
+ALL_MESSAGES = _MESSAGES.order_by(messages.c.position)
+MESSAGES_UP_TO = ALL_MESSAGES.where(messages.c.position <= bindparam("last"))
+MESSAGES_PAGE = ALL_MESSAGES.where(messages.c.position.between(bindparam("first"), bindparam("last")))
+NUMBER_OF_MESSAGES = select(sessions.c.message_count).where(IS_SESSION)
 """No row when the user has no such session."""
 
 LOCKED_MESSAGE = (
-    select(messages.c.pk, messages.c.session_pk)
+    select(messages.c.pk, messages.c.session_pk, messages.c.position)
     .select_from(messages.join(sessions))
     .where(messages.c.id == bindparam("message"), IS_SESSION)
     .with_for_update(of=sessions)
 )
-"""The row numbers of a message and of its session, which is kept from other writers."""
+"""The place of a message, with its session, which is kept from other writers."""
+
+LATER_MESSAGES = (
+    select(messages.c.pk)
+    .where(messages.c.session_pk == bindparam("session_pk_"), messages.c.position > bindparam("last"))
+    .order_by(messages.c.position)
+)
+MOVE_MESSAGE = (
+    update(messages).where(messages.c.pk == bindparam("message_pk_")).values(position=bindparam("new_position"))
+)
 
 INSERT_MESSAGE = insert(messages)

@@ -55,7 +55,7 @@ def session_of(row: Row[*tuple[Any, ...]]) -> Session:
     return Session(row.id, row.user_id, row.title, row.created_at, row.updated_at)
 
 
-def session_row(session: Session) -> dict[str, Any]:
+def session_row(session: Session, *, message_count: int) -> dict[str, Any]:
     """The row of a session."""
     return {
         "id": session.id,
@@ -64,6 +64,7 @@ def session_row(session: Session) -> dict[str, Any]:
         "search_title": folded(session.title),
         "created_at": session.created_at,
         "updated_at": session.updated_at,
+        "message_count": message_count,
     }
 
 
@@ -83,11 +84,12 @@ def message_of(row: Row[*tuple[Any, ...]]) -> Message:
     )
 
 
-def message_row(message: Message, session_pk: int) -> dict[str, Any]:
-    """The row of a message."""
+def message_row(message: Message, session_pk: int, position: int) -> dict[str, Any]:
+    """The row of a message at that position of a session."""
     return {
         "id": message.id,
         "session_pk": session_pk,
+        "position": position,
         "role": message.role.value,
         "status": message.status.value,
         "parts": encoding.encode(message.parts),

@@ -42,6 +42,7 @@ sessions = Table(
     Column("search_title", Text, nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
+    Column("message_count", BigInteger, nullable=False),
     # In this order, so that no lookup by the user alone mistakes it for the index of the list.
     UniqueConstraint("id", "user_id"),
     sqlite_autoincrement=True,
@@ -49,6 +50,14 @@ sessions = Table(
 
 # Read backwards, it lists a user's sessions by newest activity without sorting.
 Index(None, sessions.c.user_id, sessions.c.updated_at, sessions.c.pk)
+
+# How many sessions each user has, so that no list counts them.
+owners = Table(
+    "owners",
+    metadata,
+    Column("user_id", String(19), primary_key=True),
+    Column("session_count", BigInteger, nullable=False),
+)
 
 messages = Table(
     "messages",
@@ -66,10 +75,11 @@ messages = Table(
     Column("input_tokens", Integer),
     Column("output_tokens", Integer),
     Column("created_at", Instant, nullable=False),
+    # Counted from 1 within the session, without gaps: a page is a range of them.
+    Column("position", BigInteger, nullable=False),
+    UniqueConstraint("session_pk", "position"),
     sqlite_autoincrement=True,
 )
-
-Index(None, messages.c.session_pk, messages.c.pk)
 
 # What an assistant's message with the role `tool_approval` asks, and what became of it.
 approvals = Table(

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
-from sqlalchemy import Connection, Executable
+from sqlalchemy import Connection
 
 from aichat_backend.chat.approvals import Decision
 from aichat_backend.chat.conversation import Message, MessageStatus, Session, random_id
@@ -13,13 +12,15 @@ from aichat_backend.chat.parts import Part, Role, TextPart
 from aichat_backend.chat.turns import OpenedTurn
 from aichat_backend.errors import Conflict, InvalidRequest, NotFound
 from aichat_backend.storage import queries
-from aichat_backend.storage.approvals import APPROVAL, claim, insert_approval, supersede, unclaim
-from aichat_backend.storage.attachments import REMOVE_FROM_SESSION, attach
+from aichat_backend.storage.adding import append_message, grow_or_insert_session, insert_message, insert_session
+from aichat_backend.storage.approvals import APPROVAL, claim, supersede, unclaim
+from aichat_backend.storage.attachments import REMOVE_FROM_SESSION
 from aichat_backend.storage.clock import Clock, utc_now
 from aichat_backend.storage.database import Database
 from aichat_backend.storage.encoding import with_repaired_text
 from aichat_backend.storage.lookups import named, the_session
-from aichat_backend.storage.rows import approval_of, message_of, message_row, session_of, session_row
+from aichat_backend.storage.positions import close_gaps
+from aichat_backend.storage.rows import approval_of, message_of, session_of
 from aichat_backend.storage.text import is_plain, require_well_formed, storable_title
 
 _LONGEST_ID = 64
@@ -66,18 +67,15 @@ class SqlTurnStore:
         )
 
         def begin(connection: Connection) -> OpenedTurn:
-            session_pk = _inserted(connection, queries.INSERT_SESSION, session_row(wanted))
-            _insert_message(connection, message, session_pk)
+            session_pk = insert_session(connection, wanted, self._database.insert, message_count=1)
+            insert_message(connection, message, session_pk, 1)
             return OpenedTurn(session=wanted, created=True, history=(message,))
 
         def go_on(connection: Connection) -> OpenedTurn:
-            known = connection.execute(queries.TOUCH_SESSION, {**_named(wanted), "now": now}).rowcount
-            if not known:
-                connection.execute(queries.insert_or_touch_session(self._database.insert), session_row(wanted))
-            row = connection.execute(queries.SESSION, _named(wanted)).one()
+            row, created = grow_or_insert_session(connection, wanted, self._database.insert)
             before = supersede(connection, row.pk, _history(connection, wanted))
-            _insert_message(connection, message, row.pk)
-            return OpenedTurn(session=session_of(row), created=not known, history=(*before, message))
+            insert_message(connection, message, row.pk, row.message_count)
+            return OpenedTurn(session=session_of(row), created=created, history=(*before, message))
 
         return await self._database.write(go_on if session_id else begin)
 
@@ -140,7 +138,7 @@ class SqlTurnStore:
             connection.execute(queries.TOUCH_SESSION, {**parameters, "now": now})
             claim(connection, approval_of(found), found.message_pk, decision, now)
             session = session_of(connection.execute(queries.SESSION, parameters).one())
-            rows = connection.execute(queries.MESSAGES_UP_TO, {**parameters, "last": found.message_pk})
+            rows = connection.execute(queries.MESSAGES_UP_TO, {**parameters, "last": found.position})
             return OpenedTurn(session=session, history=tuple(map(message_of, rows)), decision=decision)
 
         return await self._database.write(decide)
@@ -172,8 +170,8 @@ class SqlTurnStore:
                 return False
             if turn.replaces:
                 REMOVE_FROM_SESSION.run(connection, {**parameters, "removed": turn.replaces})
-            _insert_message(connection, message, row.session_pk)
-            connection.execute(queries.TOUCH_SESSION, {**parameters, "now": now})
+                close_gaps(connection, row.session_pk, row.position)
+            append_message(connection, turn.session, message, now)
             return True
 
         return await self._database.write(store)
@@ -189,18 +187,3 @@ def _named(session: Session) -> dict[str, str]:
 
 def _history(connection: Connection, session: Session) -> tuple[Message, ...]:
     return tuple(map(message_of, connection.execute(queries.ALL_MESSAGES, _named(session))))
-
-
-def _insert_message(connection: Connection, message: Message, session_pk: int) -> None:
-    message_pk = _inserted(connection, queries.INSERT_MESSAGE, message_row(message, session_pk))
-    if message.approval is not None:
-        insert_approval(connection, message.approval, message_pk, session_pk)
-    attach(connection, message_pk, message)
-
-
-def _inserted(connection: Connection, insert: Executable, row: Mapping[str, Any]) -> int:
-    """The row number of a new row."""
-    inserted = connection.execute(insert, row).inserted_primary_key
-    assert inserted is not None  # noqa: S101
-    row_number: int = inserted[0]
-    return row_number

@@ -1,0 +1,63 @@
+"""New sessions and messages, which are counted where they are added."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection, Executable, Row
+
+from aichat_backend.chat.conversation import Message, Session
+from aichat_backend.storage import queries
+from aichat_backend.storage.approvals import insert_approval
+from aichat_backend.storage.attachments import attach
+from aichat_backend.storage.rows import message_row, session_row
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from aichat_backend.storage.engines import InsertOrUpdate
+
+
+def insert_session(connection: Connection, session: Session, insert: InsertOrUpdate, *, message_count: int = 0) -> int:
+    """Add a session for so many messages, which follow; its row number."""
+    session_pk = _inserted(connection, queries.INSERT_SESSION, session_row(session, message_count=message_count))
+    connection.execute(queries.count_session(insert), {"owner": session.user_id})
+    return session_pk
+
+
+def grow_or_insert_session(
+    connection: Connection, session: Session, insert: InsertOrUpdate
+) -> tuple[Row[*tuple[Any, ...]], bool]:
+    """The row of the session for one message more, which follows, and whether the session is new."""
+    grown = {"owner": session.user_id, "session": session.id, "now": session.updated_at}
+    created = session_row(session, message_count=1)
+    row = connection.execute(queries.GROW_SESSION, grown).one_or_none()
+    if row is not None:
+        return row, False
+    row = connection.execute(queries.insert_new_session(insert), created).one()
+    connection.execute(queries.count_session(insert), {"owner": session.user_id})
+    return row, True
+
+
+def append_message(connection: Connection, session: Session, message: Message, now: datetime) -> None:
+    """Add a message at the end of a session that is there."""
+    named = {"owner": session.user_id, "session": session.id, "now": now}
+    grown = connection.execute(queries.GROW_SESSION, named).one()
+    insert_message(connection, message, grown.pk, grown.message_count)
+
+
+def insert_message(connection: Connection, message: Message, session_pk: int, position: int) -> None:
+    """Add a message that its session has counted already."""
+    message_pk = _inserted(connection, queries.INSERT_MESSAGE, message_row(message, session_pk, position))
+    if message.approval is not None:
+        insert_approval(connection, message.approval, message_pk, session_pk)
+    attach(connection, message_pk, message)
+
+
+def _inserted(connection: Connection, insert: Executable, row: Mapping[str, Any]) -> int:
+    """The row number of a new row."""
+    inserted = connection.execute(insert, row).inserted_primary_key
+    assert inserted is not None  # noqa: S101
+    row_number: int = inserted[0]
+    return row_number
