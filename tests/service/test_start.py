@@ -94,10 +94,3 @@ def test_with_nothing_to_load_it_loads_nothing(data: Path) -> None:
 
     assert NEEDED - imported == set()
     assert imported & FOR_LATER == set()
-
-
-def test_it_listens_before_it_reads_the_certificates_of_all_authorities(data: Path) -> None:
-    never_ending = data / "authorities.pem"
-    os.mkfifo(never_ending)
-    with Service(data, SSL_CERT_FILE=str(never_ending)) as service:
-        assert service.request("GET", "/health").status == 200

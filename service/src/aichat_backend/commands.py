@@ -13,7 +13,7 @@ from pathlib import Path
 from aichat_backend.config.loading import LoadedSettings, load_settings
 from aichat_backend.config.places import DEFAULT_FILE, DEFAULT_INI, PROGRAM
 from aichat_backend.config.problems import ConfigurationError, variable
-from aichat_backend.imports import uncollected, without_certificates
+from aichat_backend.imports import uncollected
 
 EX_FAILURE = 1
 EX_CONFIG = 78
@@ -70,7 +70,7 @@ def _view_of_service(options: argparse.Namespace) -> _ServiceView:
 def _serve(options: argparse.Namespace) -> int:
     loaded = load_settings(os.environ, _config_file(options))
     # Imported only here: `config` and a wrong setting answer at once.
-    with uncollected(), without_certificates():
+    with uncollected():
         import uvloop
 
         from aichat_backend.serving import CannotListen, serve
