@@ -58,7 +58,7 @@ async def test_a_database_in_use_is_asked_and_left_as_it_is(tmp_path: Path) -> N
     settings = load_settings({"AICHAT_LLM_PROVIDER": "mock", "AICHAT_DATA_DIR": str(tmp_path)}, None).settings
     async with open_service(settings):
         found = await verdicts(tmp_path)
-    assert (found["database"].well, found["database"].finding) == (True, "answers")
+    assert (found["database"].well, found["database"].finding) == (True, f"SQLite in {tmp_path / 'chat.db'} answers")
 
 
 async def test_an_older_schema_is_told_and_not_upgraded(tmp_path: Path) -> None:
@@ -67,7 +67,7 @@ async def test_an_older_schema_is_told_and_not_upgraded(tmp_path: Path) -> None:
     found = await verdicts(tmp_path)
     assert (found["database"].well, found["database"].finding) == (
         True,
-        "answers; its schema is upgraded at the next start",
+        f"SQLite in {tmp_path / 'chat.db'} answers; its schema is upgraded at the next start",
     )
 
 

@@ -80,7 +80,8 @@ async def _check_database(settings: Settings) -> Verdict:
         return Verdict("database", False, str(error))
     finally:
         await database.close()
-    return Verdict("database", True, "answers" if current else "answers; its schema is upgraded at the next start")
+    later = "" if current else "; its schema is upgraded at the next start"
+    return Verdict("database", True, f"{database.name} answers{later}")
 
 
 def _missing_file(url: str) -> Path | None:

@@ -67,6 +67,12 @@ RANGES = {
         ["openai", "anthropic", "claude", "gemini", "google", "ollama", "mock"],
         ["bard", "OpenAI", " "],
     ),
+    "db_port": ("a whole number from 1 to 65535", ["1", "65535"], ["0", "65536", "x"]),
+    "db_sslmode": (
+        "disable, allow, prefer, require, verify-ca, verify-full",
+        ["disable", "verify-full"],
+        ["on", "VERIFY-FULL"],
+    ),
     "llm_model": ("text of at most 200 characters", ["m", "m" * 200], ["m" * 201]),
 }
 
@@ -77,7 +83,7 @@ CREDENTIALS = {
         [f"ftp://u:{CANARY}@h", f"http://{CANARY}:99999/", f"http:{CANARY}", "http://", f"https://h/{CANARY} x"],
     ),
     "database_url": (
-        "a URL such as sqlite:////srv/aichat-backend/chat.db",
+        "a URL such as sqlite:////srv/aichat-backend/chat.db or postgresql://user:password@host/database",
         ["sqlite:////data/chat.db", "postgresql://u:p@h/d"],
         [f"/{CANARY}/chat.db", CANARY],
     ),
@@ -183,4 +189,5 @@ def test_settings_cannot_be_changed_and_do_not_show_secrets() -> None:
 
 def test_every_setting_with_limits_is_tried_here() -> None:
     free = {"host", "llm_system_prompt", "api_key_file", "data_dir", "mcp_servers_file"}
-    assert CASES.keys() | free == set(KINDS)
+    parts = {f"db_{part}" for part in ("host", "name", "user", "password", "password_file", "sslrootcert")}
+    assert CASES.keys() | free | parts == set(KINDS)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from aichat_backend.config.problems import ConfigurationError, variable
 from aichat_backend.config.providers import ProviderName
+from aichat_backend.config.secret_files import read_secret_file
 from aichat_backend.config.secrets import Secret, one_word
 from aichat_backend.config.settings import Settings
 
@@ -25,8 +26,6 @@ KEY_VARIABLES: Mapping[ProviderName, tuple[str, ...]] = {
 
 _KEYLESS = frozenset({ProviderName.OLLAMA, ProviderName.MOCK})
 """These can be asked without a key."""
-
-_READABLE_BY_EVERYONE = 0o004
 
 
 @dataclass(frozen=True)
@@ -86,18 +85,8 @@ def other_providers(settings: Settings) -> Sequence[ProviderName]:
 
 
 def _read_key(file: Path) -> FoundKey:
-    name = variable("api_key_file")
-    try:
-        text = file.read_text(encoding="utf-8").strip()
-        mode = file.stat().st_mode
-    except OSError as error:
-        raise ConfigurationError([f"{name}: {file} cannot be read: {error.strerror}"]) from error
-    except UnicodeDecodeError as error:
-        raise ConfigurationError([f"{name}: {file} is not text"]) from error
-    warnings: tuple[str, ...] = ()
-    if mode & _READABLE_BY_EVERYONE:
-        warnings = (f"{file} is readable by everyone on this machine: chmod 0640 it",)
-    return FoundKey(_checked(text, f"{name}: {file}"), str(file), warnings)
+    text, warnings = read_secret_file("api_key_file", file)
+    return FoundKey(_checked(text.strip(), f"{variable('api_key_file')}: {file}"), str(file), warnings)
 
 
 def _checked(text: str, where: str) -> Secret:

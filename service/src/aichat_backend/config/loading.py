@@ -15,6 +15,8 @@ from aichat_backend.config.kinds import KINDS
 from aichat_backend.config.problems import ConfigurationError, closest_setting, sentence, variable
 from aichat_backend.config.providers import ProviderName
 from aichat_backend.config.reading import WrongValues, read_settings
+from aichat_backend.config.secret_files import read_secret_file
+from aichat_backend.config.secrets import Secret
 from aichat_backend.config.settings import PREFIX, Settings
 
 ENVIRONMENT = "environment"
@@ -65,7 +67,7 @@ def load_settings(
             for setting, problem in error.problems.items()
         ) from None
     loaded = LoadedSettings(settings, sources, (*_unknown_variables(environment), *foreign_models(settings)))
-    return _with_fallback_keys(_with_api_key(loaded, environment), environment)
+    return _with_fallback_keys(_with_api_key(_with_database_password(loaded), environment), environment)
 
 
 def _read_environment(environment: Mapping[str, str]) -> dict[str, Any]:
@@ -118,6 +120,22 @@ def _read_file(file: Path) -> dict[str, Any]:
 def _unknown_key(file: Path, key: str) -> str:
     meant = closest_setting(key)
     return f"{file}: {key}: is not a setting" + (f"; did you mean {meant}?" if meant else "")
+
+
+def _with_database_password(loaded: LoadedSettings) -> LoadedSettings:
+    file = loaded.settings.db_password_file
+    if file is None or loaded.settings.db_password is not None:
+        return loaded
+    text, warnings = read_secret_file("db_password_file", file)
+    password = text.removesuffix("\n").removesuffix("\r")
+    if not password or not password.isprintable():
+        raise ConfigurationError([f"{variable('db_password_file')}: {file} must hold one password on one line"])
+    return replace(
+        loaded,
+        settings=structs.replace(loaded.settings, db_password=Secret(password)),
+        sources={**loaded.sources, "db_password": str(file)},
+        warnings=loaded.warnings + warnings,
+    )
 
 
 def _with_api_key(loaded: LoadedSettings, environment: Mapping[str, str]) -> LoadedSettings:

@@ -11,6 +11,8 @@ from aichat_backend.config.kinds import KINDS
 from aichat_backend.config.settings import PREFIX, Options, Settings
 from aichat_backend.config.values import is_loopback
 
+_DEFAULTS = Options()
+
 _SWITCH = {
     **dict.fromkeys(("true", "t", "yes", "y", "on", "1"), True),
     **dict.fromkeys(("false", "f", "no", "n", "off", "0"), False),
@@ -80,6 +82,9 @@ def _from_text(custom: type, written: object) -> object:
     return custom(written)
 
 
+_BESIDE_HOST = ("db_name", "db_user", "db_password", "db_password_file", "db_sslrootcert")
+
+
 def _contradictions(options: Options) -> Iterator[tuple[str, str]]:
     """Settings that cannot be so beside the others, and why."""
     if not is_loopback(options.host) and options.proxy_secret is None:
@@ -88,5 +93,9 @@ def _contradictions(options: Options) -> Iterator[tuple[str, str]]:
             "is reachable from other machines, where identity headers could be forged: listen on 127.0.0.1, "
             f"or set {PREFIX}PROXY_SECRET and let the proxy send it as X-AIChat-Proxy-Secret",
         )
+    if options.db_host is None and options.database_url is None:
+        for setting in _BESIDE_HOST:
+            if getattr(options, setting) != getattr(_DEFAULTS, setting):
+                yield setting, f"means nothing without {PREFIX}DB_HOST: set that too"
     if "?" in str(options.data_dir):
         yield "data_dir", "must not contain a question mark: the URL of the database in it could not be written"

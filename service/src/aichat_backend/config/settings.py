@@ -8,6 +8,7 @@ A setting `llm_model` is the variable `AICHAT_LLM_MODEL` and the key `llm_model`
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import quote, urlencode
 
 from msgspec import Meta, Struct, field, structs
 
@@ -22,7 +23,7 @@ from aichat_backend.config.providers import (
 )
 from aichat_backend.config.secrets import Secret
 from aichat_backend.config.urls import secrets_in
-from aichat_backend.config.values import DatabaseUrl, HttpUrl, OneWord
+from aichat_backend.config.values import AnyText, DatabaseUrl, HttpUrl, OneWord
 
 PREFIX = "AICHAT_"
 
@@ -101,7 +102,31 @@ class Options(Struct, frozen=True, kw_only=True):
     """Where the service keeps its data."""
 
     database_url: DatabaseUrl | None = None
-    """The database; unset: the SQLite file chat.db in `data_dir`."""
+    """The database; unset: the one that `db_host` names, or else the SQLite file chat.db in `data_dir`."""
+
+    db_host: str | None = None
+    """The PostgreSQL server, or the folder of its socket, for whoever has no `database_url`."""
+
+    db_port: Annotated[int, Meta(ge=1, le=65_535)] = 5432
+    """Port of the PostgreSQL server."""
+
+    db_name: str = "aichat"
+    """The database on that server."""
+
+    db_user: str = "aichat"
+    """The user there."""
+
+    db_password: AnyText | None = None
+    """The user's password."""
+
+    db_password_file: Path | None = None
+    """A file that holds the password; `db_password` wins."""
+
+    db_sslmode: Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"] | None = None
+    """How the connection to that server is encrypted and who it must be; unset: encrypted if the server can."""
+
+    db_sslrootcert: Path | None = None
+    """The certificates that the server's is checked against."""
 
     mcp_servers_file: Path = Path("/srv/aichat-backend/mcp-servers.json")
     """The tool servers of the assistant."""
@@ -193,12 +218,16 @@ class Settings(Options, frozen=True, kw_only=True):
     @property
     def effective_database_url(self) -> str:
         """The database's URL, with the default filled in."""
-        return self.database_url or f"sqlite:///{self.data_dir / 'chat.db'}"
+        if self.database_url:
+            return self.database_url
+        return postgres_url(self) if self.db_host else f"sqlite:///{self.data_dir / 'chat.db'}"
 
     @property
     def database_setting(self) -> str:
         """The name of the setting that decides where the database is."""
-        return "database_url" if self.database_url else "data_dir"
+        if self.database_url:
+            return "database_url"
+        return "db_host" if self.db_host else "data_dir"
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -214,3 +243,19 @@ class Settings(Options, frozen=True, kw_only=True):
                     yield from secrets_in(value)
         for key in self.fallback_keys.values():
             yield key.reveal()
+        yield from secrets_in(self.effective_database_url)
+
+
+def postgres_url(options: Options) -> str:
+    """The URL of the database that the parts name."""
+    password = f":{quote(options.db_password.reveal(), safe='')}" if options.db_password else ""
+    host = options.db_host or ""
+    parameters: dict[str, object] = {"sslmode": options.db_sslmode, "sslrootcert": options.db_sslrootcert}
+    if host.startswith("/"):
+        parameters["host"] = host
+        host = ""
+    elif ":" in host:
+        host = f"[{host}]"
+    given = urlencode({name: str(value) for name, value in parameters.items() if value is not None})
+    address = f"{quote(options.db_user, safe='')}{password}@{host}:{options.db_port}/{quote(options.db_name, safe='')}"
+    return f"postgresql://{address}?{given}".rstrip("?")

@@ -50,6 +50,12 @@ def _database_url(value: str) -> str:
     return value
 
 
+AnyText = Annotated[Secret, Rule("text")]
 OneWord = Annotated[Secret, Rule("one word", one_word)]
 HttpUrl = Annotated[str, Rule("a URL with a host that begins with http:// or https://", _http_url)]
-DatabaseUrl = Annotated[str, Rule("a URL such as sqlite:////srv/aichat-backend/chat.db", _database_url)]
+DatabaseUrl = Annotated[
+    str,
+    Rule(
+        "a URL such as sqlite:////srv/aichat-backend/chat.db or postgresql://user:password@host/database", _database_url
+    ),
+]

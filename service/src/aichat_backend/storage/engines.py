@@ -41,6 +41,8 @@ class Access:
 class Engines:
     """One database, reached in three ways."""
 
+    name: str
+    """What and where it is, for an operator: no user, no password."""
     reader: Access
     """Transactions that see a snapshot and change nothing."""
     writer: Access

@@ -78,6 +78,7 @@ def open_postgres(url: URL) -> Engines:
         writer.engine.dispose()
         raise
     return Engines(
+        name=f"PostgreSQL at {place(url)}, database {url.database!r}",
         reader=_access(
             url, READERS, STATEMENT_SECONDS, LOCK_SECONDS, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
         ),

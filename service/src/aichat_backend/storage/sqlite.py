@@ -73,6 +73,7 @@ def open_sqlite(url: URL) -> Engines:
         writer.engine.dispose()
         raise
     return Engines(
+        name=f"SQLite in {path}",
         reader=_access(path, "BEGIN", READERS, BUSY_SECONDS, "PRAGMA query_only = ON"),
         writer=writer,
         # Without foreign keys: SQLite changes a table by replacing it, and dropping the old one would cascade.
