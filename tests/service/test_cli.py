@@ -219,3 +219,33 @@ class TestCheck:
 def test_the_module_runs_as_the_program_does() -> None:
     done = subprocess.run([sys.executable, "-I", "-m", "aichat_backend", "--version"], capture_output=True, text=True)
     assert done.stdout == f"aichat-backend {__version__}\n"
+
+
+class TestDatabase:
+    """`db` as an operator runs it."""
+
+    def test_a_database_is_made_looked_at_and_copied(self, tmp_path: Path) -> None:
+        environment = {"AICHAT_DATA_DIR": str(tmp_path)}
+        copied = tmp_path / "copy.db"
+        for command in (("upgrade",), ("status",), ("copy", "--to", f"sqlite:///{copied}")):
+            done = run("db", *command, "--env-only", environment=environment)
+            assert (done.returncode, done.stderr) == (0, "")
+            assert done.stdout
+        assert copied.stat().st_mode & 0o777 == 0o600
+        assert "row for row the same" in done.stdout
+
+    def test_what_cannot_be_done_is_one_line_and_exit_status_1(self, tmp_path: Path) -> None:
+        done = run(
+            "db",
+            "copy",
+            "--to",
+            f"mysql://u:{CANARY}@h/d",
+            "--env-only",
+            environment={"AICHAT_DATA_DIR": str(tmp_path)},
+        )
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr.startswith("aichat-backend: There is nothing to copy")
+
+    @pytest.mark.parametrize("arguments", [(), ("copy",), ("drop",)])
+    def test_what_it_does_not_know_is_a_usage_error(self, arguments: tuple[str, ...]) -> None:
+        assert run("db", *arguments).returncode == 2

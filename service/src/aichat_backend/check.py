@@ -10,9 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
-
 from aichat_backend.app import model_options
 from aichat_backend.chat.parts import ChatMessage, Role, TextPart
 from aichat_backend.config.loading import LoadedSettings
@@ -25,6 +22,7 @@ from aichat_backend.mcp.problems import FileProblem, Problem
 from aichat_backend.providers.base import Finished, ModelRequest, Provider
 from aichat_backend.providers.registry import build_provider
 from aichat_backend.storage.database import Database
+from aichat_backend.storage.engines import missing_file
 from aichat_backend.storage.errors import StorageError
 from aichat_backend.storage.schema import is_current
 
@@ -67,7 +65,7 @@ def _check_settings(loaded: LoadedSettings) -> Verdict:
 
 async def _check_database(settings: Settings) -> Verdict:
     url = settings.effective_database_url
-    missing = _missing_file(url)
+    missing = missing_file(url)
     if missing is not None:
         return _check_folder(missing.parent, variable(settings.database_setting))
     try:
@@ -82,18 +80,6 @@ async def _check_database(settings: Settings) -> Verdict:
         await database.close()
     later = "" if current else "; its schema is upgraded at the next start"
     return Verdict("database", True, f"{database.name} answers{later}")
-
-
-def _missing_file(url: str) -> Path | None:
-    """The SQLite file that is not there yet. A check must not create it: it may run as another user."""
-    try:
-        parsed = make_url(url)
-    except ArgumentError:
-        return None
-    if parsed.get_backend_name() != "sqlite" or not parsed.database or parsed.database == ":memory:" or parsed.query:
-        return None
-    file = Path(parsed.database)
-    return None if file.exists() else file
 
 
 def _check_folder(folder: Path, setting: str) -> Verdict:

@@ -1,4 +1,4 @@
-"""`aichat-backend`: serve, show the effective settings, check them."""
+"""`aichat-backend`: serve, show the effective settings, check them, look after the database."""
 
 from __future__ import annotations
 
@@ -40,10 +40,31 @@ def _parser() -> argparse.ArgumentParser:
     ):
         command = commands.add_parser(name, help=summary, description=f"{summary.capitalize()}.", parents=[sources])
         command.set_defaults(command=name)
-        command.add_argument(
-            "--ini",
-            metavar="FILE",
-            type=Path,
-            help=f"the ini file with the environment of the service (otherwise {DEFAULT_INI}, if it is there)",
-        )
+        _add_ini(command)
+    database = commands.add_parser("db", help="look after the database", description="Look after the database.")
+    _add_database_commands(database.add_subparsers(metavar="COMMAND", title="commands", required=True), sources)
     return parser
+
+
+def _add_database_commands(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], sources: argparse.ArgumentParser
+) -> None:
+    for name, summary in (
+        ("status", "tell which database it is, in which state, and what is in it"),
+        ("upgrade", "bring its schema up to date, as every start does"),
+        ("copy", "copy all of it to another one; can be broken off and run again"),
+    ):
+        command = commands.add_parser(name, help=summary, description=f"{summary.capitalize()}.", parents=[sources])
+        command.set_defaults(command=f"db {name}")
+        _add_ini(command)
+        if name == "copy":
+            command.add_argument("--to", metavar="URL", required=True, help="the database to copy to")
+
+
+def _add_ini(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--ini",
+        metavar="FILE",
+        type=Path,
+        help=f"the ini file with the environment of the service (otherwise {DEFAULT_INI}, if it is there)",
+    )

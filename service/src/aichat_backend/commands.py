@@ -6,8 +6,9 @@ import argparse
 import asyncio
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from aichat_backend.config.loading import LoadedSettings, load_settings
@@ -22,7 +23,14 @@ EX_CONFIG = 78
 
 def run(options: argparse.Namespace) -> int:
     """Run the command that was asked for; the result is its exit status."""
-    command = {"serve": _serve, "config": _config, "check": _check}[options.command]
+    command = {
+        "serve": _serve,
+        "config": _config,
+        "check": _check,
+        "db status": _database_status,
+        "db upgrade": _database_upgrade,
+        "db copy": _database_copy,
+    }[options.command]
     try:
         return command(options)
     except ConfigurationError as error:
@@ -110,6 +118,37 @@ def _check(options: argparse.Namespace) -> int:
     for verdict in verdicts:
         print(verdict)
     return 0 if all(verdict.well for verdict in verdicts) else EX_FAILURE
+
+
+def _database_status(options: argparse.Namespace) -> int:
+    from aichat_backend.database_commands import status
+
+    return _on_database(options, status)
+
+
+def _database_upgrade(options: argparse.Namespace) -> int:
+    from aichat_backend.database_commands import upgrade
+
+    return _on_database(options, upgrade)
+
+
+def _database_copy(options: argparse.Namespace) -> int:
+    from aichat_backend.database_commands import copy
+
+    return _on_database(options, lambda url, say: copy(url, options.to, say))
+
+
+def _on_database(options: argparse.Namespace, command: Callable[[str, Callable[[str], None]], None]) -> int:
+    from aichat_backend.errors import Unavailable
+    from aichat_backend.storage.errors import StorageError
+
+    settings = _view_of_service(options).loaded.settings
+    try:
+        command(settings.effective_database_url, partial(print, flush=True))
+    except (StorageError, Unavailable) as error:
+        _complain(str(error))
+        return EX_FAILURE
+    return 0
 
 
 def _complain(problem: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sqlalchemy.engine import make_url
@@ -14,14 +15,19 @@ from aichat_backend.storage.recovery import NoRecovery
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
-    from sqlalchemy import Engine, Table
+    from sqlalchemy import URL, Connection, Engine, Table
     from sqlalchemy.dialects import postgresql, sqlite
 
     from aichat_backend.storage.recovery import Recovery
 
     InsertOrUpdate = Callable[[Table], sqlite.Insert | postgresql.Insert]
 
+_DRIVERS = {
+    **dict.fromkeys(("sqlite", "sqlite+pysqlite", "sqlite+aiosqlite"), "sqlite"),
+    **dict.fromkeys(("postgres", "postgresql", "postgresql+psycopg"), "postgresql+psycopg"),
+}
 _EXAMPLES = "sqlite:////srv/aichat-backend/chat.db or postgresql://user:password@host/database"
 
 
@@ -63,22 +69,60 @@ async def open_engines(url: str) -> Engines:
         InaccessibleDatabase: when its file or its server cannot be reached.
         DamagedDatabase: when its file is not a database.
     """
+    parsed = parse(url)
+    # Imported here, so that only the driver in use is loaded.
+    if parsed.get_backend_name() == "sqlite":
+        from aichat_backend.storage.sqlite import open_sqlite
+
+        return await asyncio.to_thread(open_sqlite, parsed)
+    from aichat_backend.storage.postgres import open_postgres
+
+    return await asyncio.to_thread(open_postgres, parsed)
+
+
+def connect_alone(url: str) -> AbstractContextManager[Connection]:
+    """A connection to a database that nobody else uses meanwhile; a new SQLite file is created.
+
+    Raises:
+        DatabaseInUse: somebody does.
+        StorageError: it cannot be reached or used.
+    """
+    parsed = parse(url)
+    if parsed.get_backend_name() == "sqlite":
+        from aichat_backend.storage import sqlite
+
+        return sqlite.connect_alone(parsed)
+    from aichat_backend.storage import postgres
+
+    return postgres.connect_alone(parsed)
+
+
+def parse(url: str) -> URL:
+    """The URL in its parts, under the driver's name that we use.
+
+    Raises:
+        UnsupportedDatabase: when this version cannot use such a database.
+    """
     try:
         parsed = make_url(url)
     except ArgumentError:
         # Neither the message nor the cause: both may quote a password.
         raise UnsupportedDatabase(f"The database URL cannot be understood. Give one such as {_EXAMPLES}.") from None
-    # Imported here, so that only the driver in use is loaded.
-    match parsed.drivername:
-        case "sqlite" | "sqlite+pysqlite" | "sqlite+aiosqlite":
-            from aichat_backend.storage.sqlite import open_sqlite
+    driver = _DRIVERS.get(parsed.drivername)
+    if driver is None:
+        raise UnsupportedDatabase(
+            f"Databases of kind {parsed.drivername!r} are not supported. Give a URL such as {_EXAMPLES}."
+        )
+    return parsed.set(drivername=driver)
 
-            return await asyncio.to_thread(open_sqlite, parsed)
-        case "postgres" | "postgresql" | "postgresql+psycopg":
-            from aichat_backend.storage.postgres import open_postgres
 
-            return await asyncio.to_thread(open_postgres, parsed)
-        case drivername:
-            raise UnsupportedDatabase(
-                f"Databases of kind {drivername!r} are not supported. Give a URL such as {_EXAMPLES}."
-            )
+def missing_file(url: str) -> Path | None:
+    """The SQLite file that is not there yet. Whoever only looks must not create it: it may be another user."""
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        return None
+    if parsed.get_backend_name() != "sqlite" or not parsed.database or parsed.database == ":memory:" or parsed.query:
+        return None
+    file = Path(parsed.database)
+    return None if file.exists() else file

@@ -40,6 +40,18 @@ class UpgradeFailed(StorageError):
     """The schema could not be brought to this version's state; it is as it was."""
 
 
+class DatabaseInUse(StorageError):
+    """Somebody else has the database open."""
+
+
+class CopyRefused(StorageError):
+    """One database cannot be copied to the other as they are; nothing was changed."""
+
+
+class CopyFailed(StorageError):
+    """What was copied is not what was to be copied."""
+
+
 class DatabaseUnavailable(Unavailable):
     """The database did not do what it was asked. The cause is chained."""
 

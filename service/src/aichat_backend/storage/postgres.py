@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import psycopg
-from sqlalchemy import URL, Engine, create_engine, event, exc, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, exc, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.pool import QueuePool
 
 from aichat_backend.storage.engines import Access, Engines
-from aichat_backend.storage.errors import DatabaseUnavailable, UnreachableDatabase, UnsupportedDatabase
+from aichat_backend.storage.errors import DatabaseInUse, DatabaseUnavailable, UnreachableDatabase, UnsupportedDatabase
 from aichat_backend.storage.postgres_recovery import WriterRecovery
 from aichat_backend.storage.tables import metadata
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import ExceptionContext
+    from sqlalchemy.engine.interfaces import DBAPIConnection
+    from sqlalchemy.pool import ConnectionPoolEntry
 
 READERS = 4
 """Connections that read at a time; each is a thread."""
@@ -38,6 +42,9 @@ OLDEST_SERVER = 15
 _UPGRADE_LOCK = 0x61696368_61740001
 """Names, among all advisory locks of the database, the one that whoever changes the schema holds."""
 
+_USE_LOCK = 0x61696368_61740002
+"""Names the one that all services share as long as they are connected, so that who must be alone knows of them."""
+
 _UNENDING = 0
 
 _CONNECTING: dict[str, Any] = {
@@ -55,6 +62,7 @@ _CONNECTING: dict[str, Any] = {
     "prepare_threshold": 2,
 }
 
+_TRY_ALONE = text(f"SELECT pg_try_advisory_lock({_USE_LOCK})")
 _NEEDED = text("SELECT CAST(current_setting('server_version_num') AS integer), current_setting('server_encoding')")
 
 
@@ -72,13 +80,14 @@ def open_postgres(url: URL) -> Engines:
     writer = _access(
         url, WRITERS, STATEMENT_SECONDS, LOCK_SECONDS, "BEGIN ISOLATION LEVEL SERIALIZABLE", recovery=WriterRecovery()
     )
+    event.listen(writer.engine, "connect", _tell_that_it_is_used)
     try:
         _require_usable(writer.engine, url)
     except BaseException:
         writer.engine.dispose()
         raise
     return Engines(
-        name=f"PostgreSQL at {place(url)}, database {url.database!r}",
+        name=_name(url),
         reader=_access(
             url, READERS, STATEMENT_SECONDS, LOCK_SECONDS, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
         ),
@@ -97,12 +106,38 @@ def open_postgres(url: URL) -> Engines:
     )
 
 
+@contextmanager
+def connect_alone(url: URL) -> Iterator[Connection]:
+    """A connection to a database that no service uses meanwhile; nothing begins by itself on it.
+
+    Raises:
+        DatabaseInUse: a service is connected.
+        UnreachableDatabase: when the server does not answer, or does not let us in.
+        UnsupportedDatabase: when the URL has an option that there is not, or the server is not one that we can use.
+    """
+    engine = _access(url, 1, _UNENDING, LOCK_SECONDS).engine
+    try:
+        _require_usable(engine, url)
+        with engine.connect() as connection:
+            if not connection.execute(_TRY_ALONE).scalar_one():
+                raise DatabaseInUse(
+                    f"{_name(url)} is in use: a running aichat-backend is connected to it. Stop the service first."
+                )
+            yield connection
+    finally:
+        engine.dispose()
+
+
 def place(url: URL) -> str:
     """Where the server is, as an operator knows it: no name of a user, no password."""
     host = url.host or url.query.get("host")
     if isinstance(host, tuple):
         host = ", ".join(host)
     return f"{host}:{url.port or 5432}" if host else "the local socket"
+
+
+def _name(url: URL) -> str:
+    return f"PostgreSQL at {place(url)}, database {url.database!r}"
 
 
 def _access(
@@ -123,7 +158,7 @@ def _access(
     # What the operator's URL says comes last, and so wins.
     options = " ".join((*(f"-c {name}={value}" for name, value in settings.items()), _given(url, "options")))
     engine = create_engine(
-        url.set(drivername="postgresql+psycopg").difference_update_query(["options"]),
+        url.difference_update_query(["options"]),
         connect_args={**_CONNECTING, **{name: _given(url, name) for name in _CONNECTING.keys() & url.query.keys()}}
         | {"options": options.rstrip()},
         poolclass=QueuePool,
@@ -151,6 +186,16 @@ def _keep_rows_out(context: ExceptionContext) -> None:
         if context.sqlalchemy_exception is not None:
             shown = context.sqlalchemy_exception
             shown.args = tuple(str(argument).replace(whole, told) for argument in shown.args)
+
+
+def _tell_that_it_is_used(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+    cursor = connection.cursor()
+    cursor.execute(f"SELECT pg_try_advisory_lock_shared({_USE_LOCK})")
+    (shared,) = cursor.fetchone() or (False,)
+    cursor.close()
+    if not shared:
+        connection.close()
+        raise psycopg.OperationalError("the database is being copied, which must end first")
 
 
 def _require_usable(engine: Engine, url: URL) -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any, TypeVar
 
-from sqlalchemy import URL, Engine, create_engine, event
+from sqlalchemy import URL, Connection, Engine, create_engine, event, exc
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
@@ -19,6 +19,7 @@ from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 from aichat_backend.storage.engines import Access, Engines
 from aichat_backend.storage.errors import (
     DamagedDatabase,
+    DatabaseInUse,
     DatabaseUnavailable,
     InaccessibleDatabase,
     UnsupportedDatabase,
@@ -40,6 +41,8 @@ MIGRATION_BUSY_SECONDS = 120.0
 
 _BETWEEN_ATTEMPTS = 0.01
 
+_ALONE_SECONDS = 1.0
+
 _PRIVATE = 0o600
 _COMPANIONS = ("-wal", "-shm", "-journal")
 
@@ -60,12 +63,7 @@ def open_sqlite(url: URL) -> Engines:
         InaccessibleDatabase: when the file or its folder cannot be used.
         DamagedDatabase: when the file is not a database.
     """
-    file = url.database
-    if not file or file == ":memory:" or url != URL.create(url.drivername, database=file):
-        raise UnsupportedDatabase(
-            "A SQLite database URL needs a file path and nothing else: sqlite:////path/to/chat.db"
-        )
-    path = _prepare_file(Path(file))
+    path = _prepare_file(file_of(url))
     writer = _access(path, "BEGIN IMMEDIATE", WRITERS, BUSY_SECONDS, "PRAGMA foreign_keys = ON", _ERASING)
     try:
         _use_write_ahead_log(writer.engine, path)
@@ -73,13 +71,69 @@ def open_sqlite(url: URL) -> Engines:
         writer.engine.dispose()
         raise
     return Engines(
-        name=f"SQLite in {path}",
+        name=_name(path),
         reader=_access(path, "BEGIN", READERS, BUSY_SECONDS, "PRAGMA query_only = ON"),
         writer=writer,
         # Without foreign keys: SQLite changes a table by replacing it, and dropping the old one would cascade.
         migrator=_access(path, "BEGIN IMMEDIATE", 1, MIGRATION_BUSY_SECONDS, "PRAGMA foreign_keys = OFF", _ERASING),
         insert=insert,
         forget=partial(_empty_write_ahead_log, writer.engine),
+    )
+
+
+@contextmanager
+def connect_alone(url: URL) -> Iterator[Connection]:
+    """A connection to a file that no other process has open meanwhile; nothing begins by itself on it.
+
+    Raises:
+        DatabaseInUse: another process has it open, such as a running service.
+        InaccessibleDatabase: when the file or its folder cannot be used.
+        DamagedDatabase: when the file is not a database.
+    """
+    path = _prepare_file(file_of(url))
+    # With a write-ahead log, who has the file open keeps a shared lock on it, idle or not; it ends with the process.
+    engine = _access(path, "BEGIN EXCLUSIVE", 1, _ALONE_SECONDS, "PRAGMA locking_mode = EXCLUSIVE").engine
+    try:
+        with engine.connect() as connection:
+            _take(connection, path)
+            yield connection
+    finally:
+        engine.dispose()
+
+
+def _take(connection: Connection, path: Path) -> None:
+    try:
+        connection.exec_driver_sql("BEGIN EXCLUSIVE")
+        connection.commit()
+    except exc.OperationalError as error:
+        raise DatabaseInUse(
+            f"{_name(path)} is in use: another process has it open ({error.orig}). Stop the service first."
+        ) from error
+    except exc.DatabaseError as error:
+        raise _damaged(path, error.orig) from error
+
+
+def file_of(url: URL) -> Path:
+    """The file that the URL names.
+
+    Raises:
+        UnsupportedDatabase: when it names none.
+    """
+    file = url.database
+    if not file or file == ":memory:" or url != URL.create(url.drivername, database=file):
+        raise UnsupportedDatabase(
+            "A SQLite database URL needs a file path and nothing else: sqlite:////path/to/chat.db"
+        )
+    return Path(file)
+
+
+def _name(path: Path) -> str:
+    return f"SQLite in {path}"
+
+
+def _damaged(path: Path, error: BaseException | None) -> DamagedDatabase:
+    return DamagedDatabase(
+        f"{path} is not a SQLite database, or it is damaged: {error}. Restore a backup, or move the file away."
     )
 
 
@@ -166,9 +220,7 @@ def _use_write_ahead_log(engine: Engine, path: Path) -> None:
     except sqlite3.OperationalError as error:
         raise InaccessibleDatabase(f"The database {path} cannot be opened: {error}.") from error
     except sqlite3.DatabaseError as error:
-        raise DamagedDatabase(
-            f"{path} is not a SQLite database, or it is damaged: {error}. Restore a backup, or move the file away."
-        ) from error
+        raise _damaged(path, error) from error
     if mode != "wal":
         raise InaccessibleDatabase(f"The database {path} lies on a file system without shared memory; use a local one.")
 
