@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -35,12 +36,15 @@ from aichat_backend.attachments.limits import UploadLimits
 from aichat_backend.attachments.native import NativeFiles
 from aichat_backend.attachments.quota import UploadAllowance, UploadQuota
 from aichat_backend.chat.assistant import Assistant
+from aichat_backend.chat.flusher import Flusher
 from aichat_backend.chat.history import ModelOptions
+from aichat_backend.chat.recovery import Recovery
 from aichat_backend.chat.runs import RunResources
 from aichat_backend.chat.titles import Titles
 from aichat_backend.chat.tools import Toolbox
 from aichat_backend.chat.turn import TurnResources
 from aichat_backend.chat.turn_limits import TurnLimits
+from aichat_backend.chat.underway import Owner
 from aichat_backend.config.settings import Settings
 from aichat_backend.mcp.toolbox import McpToolbox
 from aichat_backend.providers.base import Provider, Reasoning
@@ -49,9 +53,11 @@ from aichat_backend.storage.conversations import SqlConversationStore
 from aichat_backend.storage.database import Database
 from aichat_backend.storage.files import SqlFileStore
 from aichat_backend.storage.pins import SqlToolPins
+from aichat_backend.storage.runs import SqlRunStore
 from aichat_backend.storage.turns import SqlTurnStore
 from aichat_backend.storage.usage import SqlUsageStore
 from aichat_backend.telemetry.metrics import Metrics
+from aichat_backend.this_process import this_process
 
 API_PREFIX = "/v1/chat"
 
@@ -75,6 +81,7 @@ class Service:
     assistant: Assistant
     provider: Provider
     toolbox: Toolbox
+    recovery: Recovery
 
 
 @dataclass(frozen=True)
@@ -83,16 +90,18 @@ class Stores:
 
     conversations: SqlConversationStore
     turns: SqlTurnStore
+    runs: SqlRunStore
     files: SqlFileStore
     usage: SqlUsageStore
     pins: SqlToolPins
 
     @classmethod
-    def of(cls, database: Database) -> Self:
-        """The stores of one database."""
+    def of(cls, database: Database, owner: Owner) -> Self:
+        """The stores of one database, for one process."""
         return cls(
             conversations=SqlConversationStore(database),
-            turns=SqlTurnStore(database),
+            turns=SqlTurnStore(database, owner),
+            runs=SqlRunStore(database),
             files=SqlFileStore(database),
             usage=SqlUsageStore(database),
             pins=SqlToolPins(database),
@@ -110,13 +119,15 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
         database = await Database.open(settings.effective_database_url, patience=_DATABASE_STARTS_SECONDS)
         stack.push_async_callback(database.close)
         await database.upgrade()
-        stores = Stores.of(database)
+        owner = await asyncio.to_thread(this_process, settings.host, settings.port)
+        stores = Stores.of(database, owner)
         await stores.files.drop_stale()
         provider = build_provider(settings)
         stack.push_async_callback(provider.aclose)
         metrics = Metrics()
         toolbox = await stack.enter_async_context(open_toolbox(settings, stores, metrics))
-        assistant = _assistant(settings, stores, provider, toolbox, metrics)
+        flusher = Flusher(stores.runs)
+        assistant = _assistant(settings, stores, provider, toolbox, metrics, flusher)
 
         async def database_problem() -> str | None:
             await database.ping()
@@ -136,7 +147,8 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
         routes.add(OpenApiResource(routes), API_PREFIX)
         app = _application(settings, metrics)
         app.add_routes(route.definition for route in routes)
-        yield Service(app, assistant, provider, toolbox)
+        recovery = Recovery(stores.runs, owner, lambda: flusher.under_way)
+        yield Service(app, assistant, provider, toolbox, recovery)
 
 
 @asynccontextmanager
@@ -156,7 +168,9 @@ async def open_toolbox(settings: Settings, stores: Stores, metrics: Metrics) -> 
         await toolbox.aclose()
 
 
-def _assistant(settings: Settings, stores: Stores, provider: Provider, toolbox: Toolbox, metrics: Metrics) -> Assistant:
+def _assistant(
+    settings: Settings, stores: Stores, provider: Provider, toolbox: Toolbox, metrics: Metrics, flusher: Flusher
+) -> Assistant:
     options = model_options(settings)
     resources = RunResources(
         turn=TurnResources(
@@ -176,6 +190,7 @@ def _assistant(settings: Settings, stores: Stores, provider: Provider, toolbox: 
         usage=stores.usage,
         metrics=metrics,
         approval_lifetime=timedelta(seconds=settings.approval_seconds),
+        flusher=flusher,
     )
     return Assistant(
         resources,

@@ -111,6 +111,19 @@ class ToolsUnavailable(Unavailable):
     code = "tools_unavailable"
 
 
+class TakenOver(ChatError):
+    """The run is no longer this process's: its session was deleted, or another process took this one for dead."""
+
+    status = 503
+    code = "answer_interrupted"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The answer was interrupted: its conversation was deleted, or the server did not keep up. Reload the "
+            "conversation to see what is kept of it."
+        )
+
+
 class ProviderFailure(StrEnum):
     """Why a model call failed."""
 

@@ -57,10 +57,13 @@ async def serve(settings: Settings) -> None:
         await runner.setup()
         try:
             await _listen(runner, settings)
+            # Now the address is ours, so whoever had it before is dead.
+            recovering = asyncio.create_task(service.recovery.watch())
             warming = asyncio.create_task(_warm(service, stopping))
             following = asyncio.create_task(_follow_tool_servers(service.toolbox, reloading))
             await stopping.wait()
             following.cancel()
+            recovering.cancel()
             await _drain(service.assistant, settings.shutdown_grace, hurrying)
             await warming
         finally:

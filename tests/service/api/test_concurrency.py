@@ -136,25 +136,29 @@ async def test_a_question_that_cannot_be_stored_holds_nothing(
     assert (await user.ask("Why?", "kept"))["session_id"] == "kept"
 
 
-async def test_an_answer_that_cannot_be_stored_ends_with_an_error(
+async def test_an_answer_is_stored_when_the_database_is_back(
     limited: Backend, provider: ScriptedProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     user = limited.user()
     asked = await user.ask("Why?", "kept")
     call = await provider.asked()
     call.say("Because.")
+    attempts: list[object] = []
 
-    async def fail(*_: object) -> None:
+    async def fail(*attempt: object) -> None:
+        attempts.append(attempt)
         raise DatabaseUnavailable("canary: disk is full")
 
     with monkeypatch.context() as patch:
         patch.setattr(Database, "write", fail)
         call.finish()
-        events = (await user.get(f"/stream/{asked['stream_id']}")).events
+        await eventually(lambda: attempts)
+        refused = await user.post("/send", {"message": "And?", "session_id": "another"})
+        assert_error(refused, 503, "database_unavailable")
+    events = (await user.get(f"/stream/{asked['stream_id']}")).events
 
-    assert [event.data["type"] for event in events] == ["message", "error"]
-    assert "canary" not in events[-1].data["error"]
-    assert (await user.ask("Again", "kept"))["session_id"] == "kept"
+    assert [event.data["type"] for event in events] == ["message", "done"]
+    assert [message["content"] for message in await user.messages("kept")] == ["Why?", "Because."]
 
 
 async def test_while_stopping_no_question_is_taken(scripted: Backend) -> None:

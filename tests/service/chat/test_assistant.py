@@ -16,6 +16,7 @@ from aichat_backend.chat.approvals import Decision
 from aichat_backend.chat.assistant import Assistant
 from aichat_backend.chat.conversation import Message, MessageStatus
 from aichat_backend.chat.finished_runs import FinishedRuns
+from aichat_backend.chat.insisting import Patience
 from aichat_backend.chat.parts import Usage, text_of
 from aichat_backend.chat.turns import OpenedTurn
 from aichat_backend.errors import (
@@ -31,7 +32,7 @@ from aichat_backend.providers.base import ModelRequest
 from aichat_backend.storage.errors import DatabaseUnavailable
 from aichat_backend.storage.turns import SqlTurnStore
 from aichat_backend.telemetry.metrics import Metrics
-from fakes.assistants import answering, held, runs_of
+from fakes.assistants import HERE, answering, held, runs_of
 from fakes.backend import eventually
 from fakes.conversations import approval_of_calls, texts
 from fakes.reading import events_of
@@ -45,7 +46,7 @@ class SlowTurns(SqlTurnStore):
     """Waits before it stores a question, until the test lets it."""
 
     def __init__(self, turns: SqlTurnStore) -> None:
-        super().__init__(turns._database)
+        super().__init__(turns._database, HERE)
         self.reached = asyncio.Event()
         self.go_on = asyncio.Event()
 
@@ -59,7 +60,7 @@ class ClearedTurns(SqlTurnStore):
     """Somebody clears each session between the question and its answer."""
 
     def __init__(self, stores: Stores) -> None:
-        super().__init__(stores.turns._database)
+        super().__init__(stores.turns._database, HERE)
         self._conversations = stores.conversations
 
     async def open_turn(self, user_id: str, session_id: str | None, **more: Any) -> OpenedTurn:
@@ -376,7 +377,7 @@ async def test_readers_hear_of_the_end_even_when_nothing_can_be_logged(
     assert held(assistant) == NOTHING
 
 
-async def test_an_answer_that_cannot_be_stored_counts_as_failed(
+async def test_an_answer_that_cannot_be_stored_before_the_service_ends_counts_as_failed(
     stores: Stores, provider: ScriptedProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def fail(*_: object) -> bool:
@@ -384,12 +385,12 @@ async def test_an_answer_that_cannot_be_stored_counts_as_failed(
 
     monkeypatch.setattr(stores.turns, "close_turn", fail)
     metrics = Metrics()
-    async with answering(stores, provider, metrics=metrics) as assistant:
+    async with answering(stores, provider, metrics=metrics, patience=Patience(of_the_service=0)) as assistant:
         run = await assistant.ask("1", "s", "Why?", {})
         call = await provider.asked()
         call.say("So.")
         call.finish()
-        await asyncio.wait_for(run.ended(), PATIENCE_SECONDS)
+        await assistant.drain(0)
 
     assert [event.data["type"] for event in events_of(run.log.after(0))] == ["message", "error"]
     assert metrics.registry.get_sample_value("aichat_runs_total", {"outcome": "failed"}) == 1

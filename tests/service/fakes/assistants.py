@@ -11,25 +11,29 @@ from typing import Any
 from aichat_backend.app import Stores
 from aichat_backend.chat.assistant import Assistant
 from aichat_backend.chat.finished_runs import Followed
+from aichat_backend.chat.flusher import Flusher
 from aichat_backend.chat.history import ModelOptions
+from aichat_backend.chat.insisting import Patience
 from aichat_backend.chat.runs import RunResources
 from aichat_backend.chat.titles import Titles
 from aichat_backend.chat.tools import NoTools, Toolbox
 from aichat_backend.chat.turn import TurnResources
 from aichat_backend.chat.turn_limits import TurnLimits
+from aichat_backend.chat.underway import Owner
 from aichat_backend.providers.base import Provider
 from aichat_backend.storage.database import Database
 from aichat_backend.telemetry.metrics import Metrics
 
 OPTIONS = ModelOptions(model="m")
+HERE = Owner("here", "1")
 
 
 @asynccontextmanager
-async def open_stores(path: Path) -> AsyncIterator[Stores]:
+async def open_stores(path: Path, owner: Owner = HERE) -> AsyncIterator[Stores]:
     """What a database file holds, its schema being there."""
     database = await Database.open(f"sqlite:///{path}")
     await database.upgrade()
-    yield Stores.of(database)
+    yield Stores.of(database, owner)
     await database.close()
 
 
@@ -42,6 +46,8 @@ async def answering(
     metrics: Metrics | None = None,
     limits: TurnLimits | None = None,
     titles: bool = False,
+    flusher: Flusher | None = None,
+    patience: Patience | None = None,
     **changes: Any,
 ) -> AsyncIterator[Assistant]:
     """An assistant, drained in the end."""
@@ -57,6 +63,8 @@ async def answering(
         usage=stores.usage,
         metrics=metrics or Metrics(),
         approval_lifetime=timedelta(hours=1),
+        flusher=flusher or Flusher(stores.runs),
+        patience=patience or Patience(),
     )
     values = {
         "max_runs_per_user": 3,

@@ -13,7 +13,7 @@ from aichat_backend.chat.calls import WaitingCall
 from aichat_backend.chat.conversation import Message, Session
 from aichat_backend.chat.draft import Draft
 from aichat_backend.chat.history import ModelOptions
-from aichat_backend.chat.parts import ToolResultPart, text_of
+from aichat_backend.chat.parts import Part, ToolResultPart, text_of
 from aichat_backend.chat.tools import Tool
 from aichat_backend.chat.turn import Turn, TurnResources
 from aichat_backend.chat.turn_limits import TurnLimits
@@ -39,9 +39,11 @@ class Stage:
     limits: TurnLimits = field(default_factory=TurnLimits)
     draft: Draft = field(default_factory=Draft)
     log: EventLog = field(default_factory=EventLog)
+    kept: list[tuple[Part, ...]] = field(default_factory=list)
+    """What there was of the answer whenever it had to be kept."""
 
     def turn(self, *history: Message, decision: Decision | None = None) -> Turn:
-        opened = OpenedTurn(session=SESSION, history=history or (user("Go."),), decision=decision)
+        opened = OpenedTurn(run_id="run", session=SESSION, history=history or (user("Go."),), decision=decision)
         resources = TurnResources(
             provider=self.provider,
             toolbox=self.toolbox,
@@ -49,7 +51,10 @@ class Stage:
             options=ModelOptions(model="m"),
             limits=self.limits,
         )
-        return Turn(opened, self.draft, self.log, resources)
+        return Turn(opened, self.draft, self.log, resources, self.checkpoint)
+
+    async def checkpoint(self) -> None:
+        self.kept.append(self.draft.parts())
 
     @asynccontextmanager
     async def taking(self, *history: Message, decision: Decision | None = None) -> AsyncIterator[asyncio.Task[Any]]:

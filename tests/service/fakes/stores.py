@@ -2,9 +2,61 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from sqlalchemy import Connection, delete, select
+
+from aichat_backend.chat.approvals import Decision
+from aichat_backend.chat.conversation import random_id
+from aichat_backend.chat.turns import OpenedTurn
+from aichat_backend.chat.underway import Owner
+from aichat_backend.errors import Conflict
+from aichat_backend.storage import queries
+from aichat_backend.storage.clock import Clock, utc_now
 from aichat_backend.storage.conversations import SqlConversationStore
+from aichat_backend.storage.database import Database
+from aichat_backend.storage.tables import runs, sessions
 from aichat_backend.storage.turns import SqlTurnStore
+
+HERE = Owner("here", "1")
+
+_LEAVE = delete(runs).where(runs.c.session_pk.in_(select(sessions.c.pk).where(queries.IS_SESSION)))
 
 
 class Store(SqlConversationStore, SqlTurnStore):
-    """Conversations, and the turns in which they are made, in one."""
+    """Conversations, and the turns in which they are made, in one.
+
+    A session is never busy here: whoever opens a turn leaves the one before it.
+    """
+
+    def __init__(self, database: Database, *, clock: Clock = utc_now, new_id: Callable[[], str] = random_id) -> None:
+        SqlConversationStore.__init__(self, database, clock=clock, new_id=new_id)
+        SqlTurnStore.__init__(self, database, HERE, clock=clock, new_id=new_id)
+
+    async def open_turn(self, user_id: str, session_id: str | None, **said: Any) -> OpenedTurn:
+        opening = super().open_turn
+        return await self._leaving_others(user_id, session_id, lambda: opening(user_id, session_id, **said))
+
+    async def reopen_turn(self, user_id: str, session_id: str) -> OpenedTurn:
+        reopening = super().reopen_turn
+        return await self._leaving_others(user_id, session_id, lambda: reopening(user_id, session_id))
+
+    async def decide_turn(self, user_id: str, session_id: str | None, decision: Decision) -> OpenedTurn:
+        deciding = super().decide_turn
+        place = session_id or await self.session_of_approval(user_id, decision.approval_id)
+        return await self._leaving_others(user_id, place, lambda: deciding(user_id, place, decision))
+
+    async def _leaving_others(
+        self, user_id: str, session_id: str | None, opening: Callable[[], Awaitable[OpenedTurn]]
+    ) -> OpenedTurn:
+        def leave(connection: Connection) -> None:
+            connection.execute(_LEAVE, {"owner": user_id, "session": session_id})
+
+        while True:
+            try:
+                return await opening()
+            except Conflict as error:
+                if error.code != "session_busy":
+                    raise
+            await self._database.write(leave)

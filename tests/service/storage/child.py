@@ -7,6 +7,7 @@ import sys
 
 from aichat_backend.chat.approvals import Decision
 from aichat_backend.chat.parts import TextPart
+from aichat_backend.chat.underway import Owner
 from aichat_backend.errors import Conflict
 from aichat_backend.storage.database import Database
 from aichat_backend.storage.schema import read_revision
@@ -32,12 +33,13 @@ async def write(url: str) -> None:
     """Store messages until killed; say the id of each one when its commit has returned."""
     database = await Database.open(url)
     await database.upgrade()
-    store = SqlTurnStore(database)
+    store = SqlTurnStore(database, Owner("child", "1"))
 
     async def chat(user_id: str) -> None:
         while True:
             turn = await store.open_turn(user_id, "s", title="t", parts=(TextPart("x" * 2000),), context={})
             say(f"{user_id} {turn.message.id}")
+            await store.leave_turn(turn)
 
     await asyncio.gather(chat("1"), chat("2"))
 
@@ -45,7 +47,7 @@ async def write(url: str) -> None:
 async def decide(url: str) -> None:
     """Approve what stdin names, line by line; say whether this process was the one."""
     database = await Database.open(url)
-    store = SqlTurnStore(database)
+    store = SqlTurnStore(database, Owner("child", "1"))
     say("ready")
     while line := (await asyncio.to_thread(sys.stdin.readline)).strip():
         try:

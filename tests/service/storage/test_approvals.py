@@ -25,7 +25,7 @@ from aichat_backend.storage.turns import SqlTurnStore
 from fakes.clock import SteppingClock
 from fakes.conversations import answer, approval_of_calls, ask
 from fakes.processes import STARTS_PROCESSES
-from fakes.stores import Store
+from fakes.stores import HERE, Store
 
 ANN, BOB = "1", "2"
 CHILD = Path(__file__).with_name("child.py")
@@ -248,7 +248,7 @@ async def test_a_deleted_approval_is_gone(store: Store) -> None:
 async def test_of_fifty_decisions_at_once_one_counts(store: Store, url: str) -> None:
     message = await pending(store)
     other = await Database.open(url)
-    stores = [store, SqlTurnStore(other)]
+    stores = [store, SqlTurnStore(other, HERE)]
 
     outcomes = await asyncio.gather(
         *(stores[number % 2].decide_turn(ANN, None, Decision(message.id, number % 3 == 0)) for number in range(50)),
@@ -305,7 +305,7 @@ async def test_an_approval_outlives_the_process(store: Store, database: Database
     await database.close()
 
     reopened = await Database.open(url)
-    turn = await SqlTurnStore(reopened).decide_turn(ANN, "s", Decision(message.id, approved=True))
+    turn = await SqlTurnStore(reopened, HERE).decide_turn(ANN, "s", Decision(message.id, approved=True))
     await reopened.close()
 
     assert turn.message.parts == message.parts

@@ -32,7 +32,7 @@ from aichat_backend.chat.conversation import Message, Page
 from aichat_backend.chat.files import NewFile
 from aichat_backend.chat.parts import AttachmentPart, TextPart, ToolResultPart
 from aichat_backend.chat.turns import OpenedTurn
-from aichat_backend.errors import ChatError, Conflict, InvalidRequest, NotFound
+from aichat_backend.errors import ChatError, Conflict, InvalidRequest, NotFound, TakenOver
 from aichat_backend.storage.database import Database
 from aichat_backend.storage.files import SqlFileStore
 from aichat_backend.storage.text import folded
@@ -93,6 +93,8 @@ class Conversations(RuleBasedStateMachine):
         self.model = Model()
         self.asked: list[tuple[str, str, str]] = []
         """Users, sessions and ids of requests for approval, the latest last."""
+        self.under_way: dict[tuple[str, str], str] = {}
+        """The run that was begun last in each session, which is the only one that may still end."""
 
     def teardown(self) -> None:
         self.runner.run(self.database.close())
@@ -170,6 +172,7 @@ class Conversations(RuleBasedStateMachine):
 
     def followed(self, turn: OpenedTurn, reply: Reply | None) -> Turns:
         """The turn, unless its answer is here already."""
+        self.under_way[turn.session.user_id, turn.session.id] = turn.run_id
         if reply is None:
             return turn
         if not reply.calls:
@@ -181,9 +184,12 @@ class Conversations(RuleBasedStateMachine):
         return multiple()
 
     def close(self, turn: OpenedTurn, reply: Message) -> None:
-        session = self.model.sessions.get((turn.session.user_id, turn.session.id))
+        place = turn.session.user_id, turn.session.id
+        session = self.model.sessions.get(place)
         expected = session is not None and turn.message.id in {message.id for message in session.messages}
-
+        if expected and self.under_way.get(place) != turn.run_id:
+            self.refused(self.store.close_turn(turn, reply), TakenOver)
+            return
         assert self.runner.run(self.store.close_turn(turn, reply)) is expected
 
         if session is not None and expected:

@@ -188,7 +188,9 @@ async def test_an_answer_to_another_users_question_is_not_stored(store: Store) -
     await ask(store, BOB, "s", "his own")
     his = await store.get_session(BOB, "s")
 
-    assert not await store.close_turn(OpenedTurn(session=his, history=turn.history), answer("misled"))
+    assert not await store.close_turn(
+        OpenedTurn(run_id=turn.run_id, session=his, history=turn.history), answer("misled")
+    )
 
     assert await texts(store, ANN, "s") == ["Why?"]
     assert await texts(store, BOB, "s") == ["his own"]

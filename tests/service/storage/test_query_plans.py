@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Connection, Delete, Select, Update, text
 from sqlalchemy.dialects import sqlite
 
-from aichat_backend.storage import approvals, attachments, erasure, files, pins, queries, usage
+from aichat_backend.storage import approvals, attachments, erasure, files, pins, queries, runs, usage
 from aichat_backend.storage.database import Database
 from aichat_backend.storage.tables import blobs
 from fakes.databases import ON_SQLITE
@@ -32,6 +32,7 @@ HAS = "approvals USING INTEGER PRIMARY KEY (rowid=?) LEFT-JOIN"
 FILES = "attachments USING INDEX ix_attachments_message_pk (message_pk=?)"
 SHARED = "INDEX ix_attachments_sha256 (sha256=?)"
 CONTENTS = "sqlite_autoindex_blobs_1 (sha256=?)"
+RUN = "INDEX sqlite_autoindex_runs_2 (id=?)"
 KEPT = "INDEX ix_uploads_sha256 (sha256=?)"
 
 
@@ -80,6 +81,12 @@ STATEMENTS: dict[str, tuple[Statement, set[str]]] = {
     "usage by day": (usage.BY_DAY, {"sqlite_autoindex_usage_1 (user_id=?)"}),
     "usage of today": (usage.SPENT, {"sqlite_autoindex_usage_1 (user_id=? AND day=?)"}),
     "delete usage": (erasure.DELETE_USAGE, {"sqlite_autoindex_usage_1 (user_id=?)"}),
+    "living runs": (runs.ALIVE, {RUN}),
+    "beat of runs": (runs.BEAT, {RUN}),
+    "keep a draft": (runs.KEEP, {RUN}),
+    "end of a run": (runs.END, {RUN}),
+    "end of a dead run": (runs.END_DEAD, {RUN}),
+    "dead run": (runs.DEAD, {RUN, f"sessions {ROW}", f"messages {ROW}", HAS}),
     "pins": (pins.PINNED, {"sqlite_autoindex_tool_pins_1 (server=? AND entry_digest=?)"}),
 }
 
@@ -105,6 +112,7 @@ PARAMETERS = {
     **dict.fromkeys(("ids", "removed", "contents"), ("a", "b")),
     **dict.fromkeys(("now", "kept_before"), NOW),
     "today": NOW.date(),
+    "last_beat": 0,
 }
 """What statements are given; every other parameter is some text."""
 

@@ -8,10 +8,12 @@ from sqlalchemy import LargeBinary
 
 from aichat_backend.chat.files import NewFile
 from aichat_backend.chat.parts import AttachmentPart, ReasoningPart, TextPart, Usage
+from aichat_backend.chat.underway import KeptDraft
 from aichat_backend.errors import InvalidRequest, NotFound
 from aichat_backend.storage.database import Database
 from aichat_backend.storage.files import SqlFileStore
 from aichat_backend.storage.pins import SqlToolPins
+from aichat_backend.storage.runs import SqlRunStore
 from aichat_backend.storage.tables import metadata
 from aichat_backend.storage.usage import SqlUsageStore
 from fakes.conversations import answer, approval_of_calls, ask, texts
@@ -43,6 +45,8 @@ async def test_no_column_ever_holds_a_nul(
         "1", "s", title="a\0b", parts=(TextPart("a\0b"), kept, straight), context={"k\0": "v\0"}
     )
     await store.close_turn(turn, replace(approval_of_calls("a\0b"), model="a\0b"))
+    run_id = (await ask(store, "1", "s")).run_id
+    await SqlRunStore(database).keep({run_id: KeptDraft((TextPart("a\0b"),), model="a\0b")}, [run_id])
     await usage.add("1", "a\0b", Usage(1, 1))
     await pins.pin("pmm", "entry", {"a\0b": "1"})
 

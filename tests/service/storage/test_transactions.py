@@ -18,16 +18,18 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from aichat_backend.chat.conversation import Session
 from aichat_backend.chat.parts import TextPart
-from aichat_backend.errors import Unavailable
+from aichat_backend.chat.turns import OpenedTurn
+from aichat_backend.errors import Conflict, Unavailable
 from aichat_backend.storage import sqlite
 from aichat_backend.storage.database import Database
 from aichat_backend.storage.errors import DatabaseUnavailable
 from aichat_backend.storage.rows import session_row
 from aichat_backend.storage.tables import sessions
+from aichat_backend.storage.turns import SqlTurnStore
 from fakes.conversations import answer, ask, texts
 from fakes.databases import ON_SQLITE
 from fakes.sql import change, column
-from fakes.stores import Store
+from fakes.stores import HERE, Store
 
 NOW = datetime.now(UTC)
 ROW = session_row(Session("s", "1", "t", NOW, NOW), message_count=0)
@@ -73,22 +75,26 @@ async def test_fifty_writers_at_once_are_all_served_though_two_processes_share_t
 
     async def turn(number: int) -> None:
         store = stores[number % 2]
-        opened = await ask(store, str(number % 3 + 1), f"s{number % 5}", f"question {number}")
+        opened = await ask(store, str(number % 5 + 1), f"s{number // 5}", f"question {number}")
         assert await store.close_turn(opened, answer(f"answer {number}"))
 
     await asyncio.gather(*map(turn, range(50)))
 
-    said = [text for user in "123" for name in range(5) for text in await texts(stores[0], user, f"s{name}")]
+    said = [text for user in "12345" for name in range(10) for text in await texts(stores[0], user, f"s{name}")]
     assert sorted(said) == sorted(f"{kind} {number}" for kind in ("question", "answer") for number in range(50))
     await other.close()
 
 
-async def test_two_questions_at_once_under_one_new_id_share_a_session(store: Store) -> None:
-    turns = await asyncio.gather(*(ask(store, "1", "qan_1", text) for text in ("a", "b")))
+async def test_of_two_questions_at_once_under_one_new_id_one_is_stored(store: Store, database: Database) -> None:
+    asking = [ask(SqlTurnStore(database, HERE), "1", "qan_1", text) for text in ("a", "b")]
+    outcomes = await asyncio.gather(*asking, return_exceptions=True)
 
+    (turn,) = [outcome for outcome in outcomes if isinstance(outcome, OpenedTurn)]
+    (refusal,) = [outcome for outcome in outcomes if isinstance(outcome, Conflict)]
+    assert refusal.code == "session_busy"
     assert (await store.list_sessions("1", page=1, limit=50)).total == 1
-    assert sorted(await texts(store, "1", "qan_1")) == ["a", "b"]
-    assert all([await store.close_turn(turn, answer("c")) for turn in turns])
+    assert await texts(store, "1", "qan_1") == [turn.message.text]
+    assert await store.close_turn(turn, answer("c"))
 
 
 async def test_a_reader_does_not_wait_for_the_writer(database: Database) -> None:

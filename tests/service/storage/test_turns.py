@@ -164,7 +164,7 @@ async def test_an_answer_replaces_nothing_of_another_user(store: Store) -> None:
     (_, hers) = await store.history(ANN, "s")
     his = await ask(store, BOB, "s", "mine?")
 
-    misled = OpenedTurn(session=his.session, history=his.history, replaces=(hers.id,))
+    misled = OpenedTurn(run_id=his.run_id, session=his.session, history=his.history, replaces=(hers.id,))
     assert await store.close_turn(misled, answer("mine."))
 
     assert await texts(store, ANN, "s") == ["one?", "one."]

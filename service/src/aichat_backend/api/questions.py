@@ -115,7 +115,7 @@ class QuestionResource:
         """Stop an answer; what was said so far is kept."""
         run = self._run(request)
         run.stop(MessageStatus.STOPPED)
-        await run.ended()
+        await run.told()
         return json_response(Confirmation("Stream stopped"))
 
     def _run(self, request: web.Request) -> Followed:

@@ -163,8 +163,12 @@ class Assistant:
                 await self._end_all_of(user_id)
                 await self._store.erase(user_id)
                 # A question may have been on its way into the store: it is gone, but its answer would be counted.
-                if all(run.user_id != user_id for run in self._runs.values()):
+                left = [run for run in self._runs.values() if run.user_id == user_id]
+                if not left:
                     return
+                for run in left:
+                    run.stop(MessageStatus.STOPPED)
+                    await run.ended()
 
         await self._to_the_end(erase())
 
@@ -181,6 +185,13 @@ class Assistant:
                     await run.ended()
         for run in under_way:
             run.stop(MessageStatus.INTERRUPTED)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._resources.patience.of_the_service):
+                for run in under_way:
+                    await run.ended()
+        for run in under_way:
+            # The database is away. What was kept of the answer becomes an interrupted one when it is back.
+            run.give_up()
         for run in under_way:
             await run.ended()
 
@@ -220,12 +231,14 @@ class Assistant:
         self._claims.name(user_id, turn.session.id)
         run = Run(turn, self._resources, on_ended=self._ended)
         self._runs[run.id] = run
+        self._resources.flusher.add(run)
         self._resources.metrics.runs_active.inc()
         return run
 
     def _ended(self, run: Run) -> None:
         self._claims.release(run.user_id, run.session_id)
         self._resources.metrics.runs_active.dec()
+        self._resources.flusher.discard(run)
         del self._runs[run.id]
         self._finished.keep(run)
         exchange = run.first_exchange()
@@ -248,7 +261,7 @@ class Assistant:
         for run in stopped:
             run.stop(MessageStatus.STOPPED)
         for run in stopped:
-            await run.ended()
+            await run.told()
 
     async def _to_the_end(self, work: Coroutine[Any, Any, T]) -> T:
         """Do the work although the caller may leave."""

@@ -6,7 +6,8 @@ from collections import Counter, deque
 from collections.abc import Callable
 from time import monotonic
 
-from aichat_backend.errors import Conflict, TooManyRequests
+from aichat_backend.chat.underway import session_busy
+from aichat_backend.errors import TooManyRequests
 
 _A_MINUTE = 60.0
 
@@ -85,8 +86,3 @@ class MessageRate:
         """Let go of those whose last message is long ago; they stand in front."""
         while (quietest := next(iter(self._sent))) and self._sent[quietest][-1] <= now - _A_MINUTE:
             del self._sent[quietest]
-
-
-def session_busy() -> Conflict:
-    """An answer is under way."""
-    return Conflict("An answer is being generated in this session; wait for it or stop it first.", code="session_busy")

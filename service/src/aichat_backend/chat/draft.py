@@ -17,6 +17,8 @@ class Draft:
         self._appended: set[int] = set()
         self._pieces: list[str] = []
         self._kind: type[TextDelta | ReasoningDelta] = TextDelta
+        self.version = 0
+        """Another one after every change."""
         self.has_text = False
         """Whether there is anything to read."""
         self.usage: Usage | None = None
@@ -36,6 +38,7 @@ class Draft:
 
     def add(self, delta: TextDelta | ReasoningDelta) -> None:
         """Append what the model said next."""
+        self.version += 1
         kind = type(delta)
         if kind is not self._kind:
             self._end_part()
@@ -49,12 +52,14 @@ class Draft:
 
     def append(self, part: ToolCallPart | ToolResultPart) -> None:
         """Append a call or a result."""
+        self.version += 1
         self._end_part()
         self._parts.append(part)
         self._appended.add(id(part))
 
     def count(self, usage: Usage, model: str | None = None) -> None:
         """Add what a model call has cost, and who answered it where that was another than the one that was asked."""
+        self.version += 1
         self.usage = usage if self.usage is None else self.usage + usage
         self.model = model or self.model
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -40,6 +40,7 @@ class Executions:
         session_id: str,
         draft: Draft,
         log: EventLog,
+        checkpoint: Callable[[], Awaitable[None]],
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._toolbox = toolbox
@@ -48,6 +49,7 @@ class Executions:
         self._session_id = session_id
         self._draft = draft
         self._log = log
+        self._checkpoint = checkpoint
         self._clock = clock
         self._places = asyncio.Semaphore(AT_ONCE)
 
@@ -64,6 +66,8 @@ class Executions:
                 await self._run_one(call, tool)
 
         try:
+            if calls:
+                await self._checkpoint()
             async with asyncio.TaskGroup() as group:
                 for call, tool in calls:
                     group.create_task(run_in_turn(call, tool), name=f"call {tool.server}/{tool.server_name}")

@@ -39,8 +39,11 @@ class Followed(Protocol):
     def stop(self, status: MessageStatus) -> None:
         """End it where it is. Too late is no error."""
 
+    async def told(self) -> None:
+        """Wait until the readers have heard the end."""
+
     async def ended(self) -> None:
-        """Wait for the end."""
+        """Wait until all is over."""
 
 
 class FinishedRuns:

@@ -21,5 +21,8 @@ class Refusal:
     def stop(self, status: MessageStatus) -> None:
         """It has ended."""
 
+    async def told(self) -> None:
+        """They have."""
+
     async def ended(self) -> None:
         """It has ended."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import traceback
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from time import monotonic
 from typing import Any
@@ -18,13 +18,16 @@ from aichat_backend.chat.calls import WaitingCall
 from aichat_backend.chat.conversation import Message, MessageStatus, random_id
 from aichat_backend.chat.draft import Draft, unanswered_calls
 from aichat_backend.chat.executions import NOT_RUN
+from aichat_backend.chat.flusher import Flusher
+from aichat_backend.chat.insisting import Patience, insist
 from aichat_backend.chat.parts import Role, ToolResultPart, Usage
 from aichat_backend.chat.titles import is_own_title
 from aichat_backend.chat.tool_events import approval_question, tool_calls
 from aichat_backend.chat.turn import Turn, TurnResources
 from aichat_backend.chat.turns import OpenedTurn, TurnStore
+from aichat_backend.chat.underway import KeptDraft
 from aichat_backend.chat.usage import UsageStore
-from aichat_backend.errors import ChatError, ProviderError, ToolsUnavailable, Unavailable
+from aichat_backend.errors import ChatError, ProviderError, TakenOver, ToolsUnavailable, Unavailable
 from aichat_backend.streams.log import EventLog
 from aichat_backend.streams.messages import StreamMessage, StreamMessageType
 from aichat_backend.telemetry.metrics import Metrics
@@ -32,6 +35,10 @@ from aichat_backend.telemetry.metrics import Metrics
 _log = structlog.get_logger(__name__)
 
 _STOPPING = "The service is restarting; what was answered so far is kept. Ask again in a moment."
+_NOT_YET_STORED = (
+    "The answer has ended, but the chat history cannot be reached at the moment. The answer is saved as soon as it is "
+    "back: reload the conversation in a little while."
+)
 _INTERNAL = "Something went wrong on the server; the administrator finds the cause in its log."
 _NEXT_APPROVAL = "\n\n*More approval is needed: reload the conversation to decide.*"
 
@@ -45,6 +52,8 @@ class RunResources:
     usage: UsageStore
     metrics: Metrics
     approval_lifetime: timedelta
+    flusher: Flusher
+    patience: Patience = field(default_factory=Patience)
 
 
 class Run:
@@ -61,7 +70,7 @@ class Run:
 
         Nothing happens before `begin`.
         """
-        self.id = random_id()
+        self.id = turn.run_id
         self.turn = turn
         self.log = EventLog()
         self._resources = resources
@@ -70,12 +79,16 @@ class Run:
         self._draft = Draft()
         self._has_begun = False
         """Whether anything may have been done, such as what the user approved."""
+        self._is_lost = False
         self._stop_status: MessageStatus | None = None
         self._answer: Message | None = None
         self._error: ChatError | None = None
         self._started = monotonic()
         self._generation: asyncio.Task[Sequence[WaitingCall]] | None = None
         self._keeper: asyncio.Task[None] | None = None
+        self._no_more_time = asyncio.Event()
+        self._late: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        """Done when the readers were told of the end before it is stored."""
         self._over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     @property
@@ -87,6 +100,15 @@ class Run:
     def session_id(self) -> str:
         """The session that gets the answer."""
         return self.turn.session.id
+
+    @property
+    def version(self) -> int:
+        """Another one when there is more of the answer."""
+        return self._draft.version
+
+    def kept_draft(self) -> KeptDraft:
+        """What there is of the answer, to be kept in case that this process dies."""
+        return KeptDraft(self._draft.parts(), self._draft.usage, self._model)
 
     def begin(self) -> None:
         """Start generating; to be called once."""
@@ -103,9 +125,23 @@ class Run:
             if self._generation is not None:
                 self._generation.cancel()
 
+    def lose(self) -> None:
+        """Stop at once: nothing of this will be stored, because its session is gone or another process has ended it."""
+        if self._keeper is None:
+            self._is_lost = True
+            self.stop(MessageStatus.INTERRUPTED)
+
+    def give_up(self) -> None:
+        """Try once more to store the answer, and then no more."""
+        self._no_more_time.set()
+
     async def ended(self) -> None:
-        """Wait for the end. Leaving early does not disturb the run."""
+        """Wait until all is over and stored. Leaving early does not disturb the run."""
         await asyncio.wait({self._over})
+
+    async def told(self) -> None:
+        """Wait until the readers have heard the end, which is stored by then unless the database is away for long."""
+        await asyncio.wait({self._over, self._late}, return_when=asyncio.FIRST_COMPLETED)
 
     async def answer(self) -> Message:
         """Wait for the answer.
@@ -113,7 +149,7 @@ class Run:
         Raises:
             ChatError: why there is none, or only a part of it.
         """
-        await self.ended()
+        await self.told()
         if self._error is not None:
             raise self._error
         if self._answer is None:
@@ -131,7 +167,7 @@ class Run:
         return questions[0].text, answer.text
 
     async def _generate(self) -> Sequence[WaitingCall]:
-        turn = Turn(self.turn, self._draft, self.log, self._resources.turn)
+        turn = Turn(self.turn, self._draft, self.log, self._resources.turn, self._resources.flusher.checkpoint)
         await turn.reach_tools()
         self._has_begun = True
         return await turn.take()
@@ -146,13 +182,14 @@ class Run:
         status = self._judge(generation, failure)
         waiting = generation.result() if status is MessageStatus.COMPLETE else ()
         try:
-            if self._draft:
-                self._answer = await self._store_answer(status, waiting)
-            elif self.turn.decision is not None and not self._has_begun:
-                # However it came to that: nothing has run, so the user's approval must not be used up.
-                await self._resources.store.return_approval(self.turn)
+            await self._store(self._closing(status, waiting))
+        except TakenOver:
+            self._is_lost = True
         except Exception as error:  # noqa: BLE001 - an answer that is lost ends in an error like any other
             self._error, failure, status = _for_readers(error), error, MessageStatus.FAILED
+        if self._is_lost:
+            self._error, failure, status = TakenOver(), None, MessageStatus.INTERRUPTED
+            _log.warning("run_lost", run_id=self.id, session_id=self.session_id)
         try:
             self._report(status, failure)
         except Exception as error:  # noqa: BLE001 - when not even the log can be written, the readers still hear of the end
@@ -160,11 +197,42 @@ class Run:
         self._tell_the_end()
         await self._count_usage()
 
+    async def _store(self, close: Callable[[], Awaitable[None]]) -> None:
+        await insist(
+            close,
+            self._resources.patience,
+            no_more=self._no_more_time,
+            on_delay=self._tell_of_the_delay,
+            run_id=self.id,
+        )
+
+    def _closing(self, status: MessageStatus, waiting: Sequence[WaitingCall]) -> Callable[[], Awaitable[None]]:
+        """How to close the turn; it may be tried several times."""
+        store = self._resources.store
+        if self._draft:
+            answer = self._finished_answer(status, waiting)
+
+            async def close() -> None:
+                self._answer = answer if await store.close_turn(self.turn, answer) else None
+
+            return close
+        if self.turn.decision is not None and not self._has_begun:
+            # However it came to that: nothing has run, so the user's approval must not be used up.
+            return lambda: store.return_approval(self.turn)
+        return lambda: store.leave_turn(self.turn)
+
+    def _tell_of_the_delay(self) -> None:
+        """Let nobody wait for ever for a database that is away."""
+        self._error = Unavailable(_NOT_YET_STORED, code="not_stored_yet", retry_after=30)
+        self.log.close(self._terminal_event())
+        self._late.set_result(None)
+
     def _tell_the_end(self) -> None:
         self._on_ended(self)
-        if self._answer is not None and self._answer.approval is not None:
-            self._ask_for_approval(self._answer, self._answer.approval)
-        self.log.close(self._terminal_event())
+        if not self.log.closed:
+            if self._answer is not None and self._answer.approval is not None:
+                self._ask_for_approval(self._answer, self._answer.approval)
+            self.log.close(self._terminal_event())
         # A run is kept for a while, and a long history with it would be kept once for every answer.
         self.turn = structs.replace(self.turn, history=self.turn.history[-1:])
 
@@ -180,12 +248,12 @@ class Run:
         self._error = _for_readers(failure)
         return MessageStatus.FAILED
 
-    async def _store_answer(self, status: MessageStatus, waiting: Sequence[WaitingCall]) -> Message | None:
+    def _finished_answer(self, status: MessageStatus, waiting: Sequence[WaitingCall]) -> Message:
         if not waiting:
             for call in unanswered_calls(self._draft.parts()):
                 self._draft.append(ToolResultPart(call.id, call.name, NOT_RUN, is_error=True))
         id_, now = random_id(), datetime.now(UTC)
-        answer = Message(
+        return Message(
             id=id_,
             role=Role.TOOL_APPROVAL if waiting else Role.ASSISTANT,
             parts=self._draft.parts(),
@@ -202,7 +270,6 @@ class Run:
             if waiting
             else None,
         )
-        return answer if await self._resources.store.close_turn(self.turn, answer) else None
 
     @property
     def _model(self) -> str:
@@ -264,6 +331,8 @@ class Run:
             _log.warning("provider_failed", run_id=self.id, failure=failure.failure, detail=failure.detail)
         elif isinstance(failure, ToolsUnavailable):
             _log.warning("approval_returned", run_id=self.id, problem=failure.code)
+        elif isinstance(failure, Unavailable):
+            _log.error("answer_not_stored", run_id=self.id, session_id=self.session_id, detail=failure.detail)
         else:
             _log.error("run_failed", run_id=self.id, exc_info=failure)
         _forget_variables(failure)

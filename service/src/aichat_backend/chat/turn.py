@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
@@ -62,7 +62,15 @@ class TurnResources:
 class Turn:
     """Goes on from where an opened turn stands. What is said and done goes to a draft and to a log."""
 
-    def __init__(self, opened: OpenedTurn, draft: Draft, log: EventLog, resources: TurnResources) -> None:
+    def __init__(
+        self,
+        opened: OpenedTurn,
+        draft: Draft,
+        log: EventLog,
+        resources: TurnResources,
+        checkpoint: Callable[[], Awaitable[None]],
+    ) -> None:
+        """`checkpoint` is awaited before tools run, and keeps what led to that."""
         self._history = opened.history
         self._draft = draft
         self._resources = resources
@@ -74,6 +82,7 @@ class Turn:
             session_id=opened.session.id,
             draft=draft,
             log=log,
+            checkpoint=checkpoint,
         )
         self._progress = Progress(resources.limits, opened.history)
         self._calls = Calls(opened.history, draft, self._executions, limits=resources.limits, progress=self._progress)

@@ -15,6 +15,8 @@ from aichat_backend.chat.parts import Part
 class OpenedTurn(Struct, frozen=True, kw_only=True):
     """A session that waits for the assistant to go on."""
 
+    run_id: str
+    """The run that answers. It is under way from here on, for every process, until the turn is closed or left."""
     session: Session
     created: bool = False
     """Whether the session is new."""
@@ -54,6 +56,7 @@ class TurnStore(Protocol):
 
         Raises:
             InvalidRequest: when a text is not valid Unicode, or the id cannot be one.
+            Conflict: an answer is under way in the session (`session_busy`), in whichever process.
         """
 
     async def reopen_turn(self, user_id: str, session_id: str) -> OpenedTurn:
@@ -63,7 +66,8 @@ class TurnStore(Protocol):
 
         Raises:
             NotFound: the user has no such session.
-            Conflict: it has no user message (`nothing_to_regenerate`).
+            Conflict: it has no user message (`nothing_to_regenerate`), or an answer is under way in it
+                (`session_busy`).
         """
 
     async def session_of_approval(self, user_id: str, approval_id: str) -> str:
@@ -78,16 +82,27 @@ class TurnStore(Protocol):
 
         Raises:
             NotFound: the user has no such approval, there.
-            Conflict: it is decided already (`approval_decided`), or it can no longer be approved (`approval_expired`).
+            Conflict: it is decided already (`approval_decided`), it can no longer be approved (`approval_expired`), or
+                an answer is under way in the session (`session_busy`).
             InvalidRequest: the decision names a call that the approval is not about; the approval stays pending.
         """
-
-    async def return_approval(self, turn: OpenedTurn) -> None:
-        """Let the approval that the turn has claimed wait again: nothing of it was carried out, or ever will be."""
 
     async def close_turn(self, turn: OpenedTurn, answer: Message) -> bool:
         """Store the answer of a turn, with the approval it carries, in place of what it replaces.
 
         The question is known by its own id: a session deleted and made again under its old name does not have it.
-        False, and nothing stored, when what the answer follows is gone (deleted or cleared).
+        False, and nothing stored, when what the answer follows is gone (deleted or cleared). Asking again with the same
+        answer does no harm: the first time may have succeeded although nobody heard of it.
+
+        Raises:
+            TakenOver: another process has ended the run; nothing is stored.
+        """
+
+    async def leave_turn(self, turn: OpenedTurn) -> None:
+        """End the run of a turn that comes to no answer."""
+
+    async def return_approval(self, turn: OpenedTurn) -> None:
+        """As `leave_turn`, and let the approval that the turn has claimed wait again: nothing of it was carried out.
+
+        Not when another process has ended the run: the approval stays decided then.
         """

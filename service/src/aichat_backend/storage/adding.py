@@ -40,19 +40,19 @@ def grow_or_insert_session(
     return row, True
 
 
-def append_message(connection: Connection, session: Session, message: Message, now: datetime) -> None:
-    """Add a message at the end of a session that is there."""
-    named = {"owner": session.user_id, "session": session.id, "now": now}
-    grown = connection.execute(queries.GROW_SESSION, named).one()
+def append_message(connection: Connection, named: Mapping[str, str], message: Message, now: datetime) -> None:
+    """Add a message at the end of a session that is there; `named` are the parameters that name it."""
+    grown = connection.execute(queries.GROW_SESSION, {**named, "now": now}).one()
     insert_message(connection, message, grown.pk, grown.message_count)
 
 
-def insert_message(connection: Connection, message: Message, session_pk: int, position: int) -> None:
-    """Add a message that its session has counted already."""
+def insert_message(connection: Connection, message: Message, session_pk: int, position: int) -> int:
+    """Add a message that its session has counted already; its row number."""
     message_pk = _inserted(connection, queries.INSERT_MESSAGE, message_row(message, session_pk, position))
     if message.approval is not None:
         insert_approval(connection, message.approval, message_pk, session_pk)
     attach(connection, message_pk, message)
+    return message_pk
 
 
 def _inserted(connection: Connection, insert: Executable, row: Mapping[str, Any]) -> int:

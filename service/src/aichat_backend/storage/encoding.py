@@ -13,6 +13,7 @@ from aichat_backend.chat.approvals import BoundCall
 from aichat_backend.chat.conversation import Message
 from aichat_backend.chat.parts import Part, ProviderState
 from aichat_backend.chat.text import repaired
+from aichat_backend.chat.underway import KeptDraft
 
 T = TypeVar("T")
 
@@ -21,6 +22,7 @@ _parts = msgspec.json.Decoder(tuple[Part, ...])
 _context = msgspec.json.Decoder(dict[str, str])
 _calls = msgspec.json.Decoder(tuple[BoundCall, ...])
 _ids = msgspec.json.Decoder(tuple[str, ...])
+_draft = msgspec.json.Decoder(KeptDraft)
 
 
 def encode(value: object) -> str:
@@ -48,8 +50,13 @@ def decode_calls(text: str) -> tuple[BoundCall, ...]:
 
 
 def decode_ids(text: str) -> tuple[str, ...]:
-    """The calls that were approved."""
+    """The calls that were approved, or messages that an answer replaces."""
     return _decode(_ids, text)
+
+
+def decode_draft(text: str) -> KeptDraft:
+    """What was kept of an answer under way."""
+    return _decode(_draft, text)
 
 
 def _decode(decoder: msgspec.json.Decoder[T], text: str) -> T:

@@ -159,3 +159,21 @@ tool_pins = Table(
     Column("digest", String(64), nullable=False),
     PrimaryKeyConstraint("server", "entry_digest", "tool"),
 )
+
+# Answers under way, at most one in a session. A row goes with the transaction that stores the answer; one that is left
+# behind is of a process that died. `beat` moves while its process lives, `draft` is what there was of the answer then.
+runs = Table(
+    "runs",
+    metadata,
+    Column(
+        "session_pk", RowNumber, ForeignKey("sessions.pk", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    ),
+    Column("message_pk", RowNumber, ForeignKey("messages.pk", ondelete="CASCADE"), nullable=False, unique=True),
+    Column("id", String(64), nullable=False, unique=True),
+    Column("owner", Text, nullable=False),
+    Column("incarnation", String(64), nullable=False),
+    Column("beat", BigInteger, nullable=False),
+    Column("replaces", Text, nullable=False),
+    Column("draft", Text, nullable=False),
+    Column("kept_at", Instant, nullable=False),
+)

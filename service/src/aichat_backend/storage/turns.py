@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 
 from sqlalchemy import Connection
 
@@ -10,17 +11,18 @@ from aichat_backend.chat.approvals import Decision
 from aichat_backend.chat.conversation import Message, MessageStatus, Session, random_id
 from aichat_backend.chat.parts import Part, Role, TextPart
 from aichat_backend.chat.turns import OpenedTurn
-from aichat_backend.errors import Conflict, InvalidRequest, NotFound
+from aichat_backend.chat.underway import Owner
+from aichat_backend.errors import Conflict, InvalidRequest, NotFound, TakenOver
 from aichat_backend.storage import queries
-from aichat_backend.storage.adding import append_message, grow_or_insert_session, insert_message, insert_session
+from aichat_backend.storage.adding import grow_or_insert_session, insert_message, insert_session
+from aichat_backend.storage.answers import put_answer
 from aichat_backend.storage.approvals import APPROVAL, claim, supersede, unclaim
-from aichat_backend.storage.attachments import REMOVE_FROM_SESSION
 from aichat_backend.storage.clock import Clock, utc_now
 from aichat_backend.storage.database import Database
 from aichat_backend.storage.encoding import with_repaired_text
 from aichat_backend.storage.lookups import named, the_session
-from aichat_backend.storage.positions import close_gaps
 from aichat_backend.storage.rows import approval_of, message_of, session_of
+from aichat_backend.storage.runs import begin_run, end_run
 from aichat_backend.storage.text import is_plain, require_well_formed, storable_title
 
 _LONGEST_ID = 64
@@ -29,8 +31,11 @@ _LONGEST_ID = 64
 class SqlTurnStore:
     """Turns in SQL. A session's `updated_at` moves with all that is said or decided in it."""
 
-    def __init__(self, database: Database, *, clock: Clock = utc_now, new_id: Callable[[], str] = random_id) -> None:
+    def __init__(
+        self, database: Database, owner: Owner, *, clock: Clock = utc_now, new_id: Callable[[], str] = random_id
+    ) -> None:
         self._database = database
+        self._owner = owner
         self._clock = clock
         self._new_id = new_id
 
@@ -47,6 +52,7 @@ class SqlTurnStore:
 
         Raises:
             InvalidRequest: when a text is not valid Unicode, or the id cannot be one.
+            Conflict: an answer is under way in the session (`session_busy`), in whichever process.
         """
         require_well_formed(
             *(part.text for part in parts if isinstance(part, TextPart)), *context.keys(), *context.values()
@@ -68,14 +74,18 @@ class SqlTurnStore:
 
         def begin(connection: Connection) -> OpenedTurn:
             session_pk = insert_session(connection, wanted, self._database.insert, message_count=1)
-            insert_message(connection, message, session_pk, 1)
-            return OpenedTurn(session=wanted, created=True, history=(message,))
+            message_pk = insert_message(connection, message, session_pk, 1)
+            turn = OpenedTurn(run_id=self._new_id(), session=wanted, created=True, history=(message,))
+            return self._begun(connection, turn, now, session_pk, message_pk)
 
         def go_on(connection: Connection) -> OpenedTurn:
             row, created = grow_or_insert_session(connection, wanted, self._database.insert)
             before = supersede(connection, row.pk, _history(connection, wanted))
-            insert_message(connection, message, row.pk, row.message_count)
-            return OpenedTurn(session=session_of(row), created=created, history=(*before, message))
+            message_pk = insert_message(connection, message, row.pk, row.message_count)
+            turn = OpenedTurn(
+                run_id=self._new_id(), session=session_of(row), created=created, history=(*before, message)
+            )
+            return self._begun(connection, turn, now, row.pk, message_pk)
 
         return await self._database.write(go_on if session_id else begin)
 
@@ -84,9 +94,11 @@ class SqlTurnStore:
 
         Raises:
             NotFound: the user has no such session.
-            Conflict: it has no user message (`nothing_to_regenerate`).
+            Conflict: it has no user message (`nothing_to_regenerate`), or an answer is under way in it
+                (`session_busy`).
         """
         parameters = named(user_id, session_id)
+        now = self._clock()
 
         def reopen(connection: Connection) -> OpenedTurn:
             row = the_session(connection, queries.LOCKED_SESSION, parameters)
@@ -96,7 +108,9 @@ class SqlTurnStore:
             if not asked:
                 raise Conflict("There is no question to answer again.", code="nothing_to_regenerate")
             replaces = tuple(message.id for message in said[asked:])
-            return OpenedTurn(session=session, history=said[:asked], replaces=replaces)
+            turn = OpenedTurn(run_id=self._new_id(), session=session, history=said[:asked], replaces=replaces)
+            followed = connection.execute(queries.LOCKED_MESSAGE, {**parameters, "message": turn.message.id}).one()
+            return self._begun(connection, turn, now, row.pk, followed.pk)
 
         return await self._database.write(reopen)
 
@@ -122,7 +136,8 @@ class SqlTurnStore:
 
         Raises:
             NotFound: the user has no such approval, there.
-            Conflict: it is decided already (`approval_decided`), or it can no longer be approved (`approval_expired`).
+            Conflict: it is decided already (`approval_decided`), it can no longer be approved (`approval_expired`), or
+                an answer is under way in the session (`session_busy`).
             InvalidRequest: the decision names a call that the approval is not about; the approval stays pending.
         """
         if not is_plain(decision.approval_id):
@@ -137,44 +152,72 @@ class SqlTurnStore:
             # First of all, so that the session's other writers wait where there is more than one.
             connection.execute(queries.TOUCH_SESSION, {**parameters, "now": now})
             claim(connection, approval_of(found), found.message_pk, decision, now)
-            session = session_of(connection.execute(queries.SESSION, parameters).one())
-            rows = connection.execute(queries.MESSAGES_UP_TO, {**parameters, "last": found.position})
-            return OpenedTurn(session=session, history=tuple(map(message_of, rows)), decision=decision)
+            row = connection.execute(queries.SESSION, parameters).one()
+            history = connection.execute(queries.MESSAGES_UP_TO, {**parameters, "last": found.position})
+            turn = OpenedTurn(
+                run_id=self._new_id(),
+                session=session_of(row),
+                history=tuple(map(message_of, history)),
+                decision=decision,
+            )
+            return self._begun(connection, turn, now, row.pk, found.message_pk)
 
         return await self._database.write(decide)
-
-    async def return_approval(self, turn: OpenedTurn) -> None:
-        """Let the approval that the turn has claimed wait again: nothing of it was carried out, or ever will be."""
-        parameters = {**_named(turn.session), "message": turn.message.id}
-
-        def give_back(connection: Connection) -> None:
-            row = connection.execute(queries.LOCKED_MESSAGE, parameters).one_or_none()
-            if row is not None:
-                unclaim(connection, row.pk)
-
-        await self._database.write(give_back)
 
     async def close_turn(self, turn: OpenedTurn, answer: Message) -> bool:
         """Store the answer of a turn, with the approval it carries, in place of what it replaces.
 
         False, and nothing stored, when what the answer follows is gone (deleted or cleared).
+
+        Raises:
+            TakenOver: another process has ended the run; nothing is stored.
         """
         message = with_repaired_text(answer)
         parameters = _named(turn.session)
         now = self._clock()
 
         def store(connection: Connection) -> bool:
-            followed = {**parameters, "message": turn.message.id}
-            row = connection.execute(queries.LOCKED_MESSAGE, followed).one_or_none()
+            row = connection.execute(queries.LOCKED_MESSAGE, {**parameters, "message": turn.message.id}).one_or_none()
             if row is None:
                 return False
-            if turn.replaces:
-                REMOVE_FROM_SESSION.run(connection, {**parameters, "removed": turn.replaces})
-                close_gaps(connection, row.session_pk, row.position)
-            append_message(connection, turn.session, message, now)
+            if end_run(connection, turn):
+                put_answer(
+                    connection,
+                    message,
+                    parameters,
+                    now,
+                    session_pk=row.session_pk,
+                    followed=row.position,
+                    replaces=turn.replaces,
+                )
+            elif not connection.execute(queries.LOCKED_MESSAGE, {**parameters, "message": message.id}).all():
+                raise TakenOver
             return True
 
         return await self._database.write(store)
+
+    async def leave_turn(self, turn: OpenedTurn) -> None:
+        """End the run of a turn that comes to no answer."""
+        await self._database.write(lambda connection: end_run(connection, turn))
+
+    async def return_approval(self, turn: OpenedTurn) -> None:
+        """Let the approval that the turn has claimed wait again, unless another process has ended the run."""
+        parameters = {**_named(turn.session), "message": turn.message.id}
+
+        def give_back(connection: Connection) -> None:
+            row = connection.execute(queries.LOCKED_MESSAGE, parameters).one_or_none()
+            if row is not None and end_run(connection, turn):
+                unclaim(connection, row.pk)
+
+        await self._database.write(give_back)
+
+    def _begun(
+        self, connection: Connection, turn: OpenedTurn, now: datetime, session_pk: int, message_pk: int
+    ) -> OpenedTurn:
+        """The turn, under way."""
+        insert = self._database.insert
+        begin_run(connection, insert, turn, self._owner, now, session_pk=session_pk, message_pk=message_pk)
+        return turn
 
 
 def _approval_not_found() -> NotFound:

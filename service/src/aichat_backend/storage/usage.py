@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -39,6 +40,14 @@ def _count(insert_or_update: InsertOrUpdate) -> Executable:
     )
 
 
+def count_usage(
+    connection: Connection, insert_or_update: InsertOrUpdate, user_id: str, model: str, usage: Usage, now: datetime
+) -> None:
+    """Count the tokens of one answer on the account of that day."""
+    counted = {"user_id": user_id, "day": now.date(), "model": storable(model), "answers": 1, **usage_row(usage)}
+    connection.execute(_count(insert_or_update), counted)
+
+
 class SqlUsageStore:
     """Counted tokens in SQL: a row for each user, day and model."""
 
@@ -48,19 +57,8 @@ class SqlUsageStore:
 
     async def add(self, user_id: str, model: str, usage: Usage) -> None:
         """Count the tokens of one answer on today's account."""
-        counting = _count(self._database.insert)
-        counted = {
-            "user_id": user_id,
-            "day": self._clock().date(),
-            "model": storable(model),
-            "answers": 1,
-            **usage_row(usage),
-        }
-
-        def count(connection: Connection) -> None:
-            connection.execute(counting, counted)
-
-        await self._database.write(count)
+        now, insert = self._clock(), self._database.insert
+        await self._database.write(lambda connection: count_usage(connection, insert, user_id, model, usage, now))
 
     async def by_day(self, user_id: str) -> Sequence[DailyUsage]:
         """All of the user's, newest day first."""

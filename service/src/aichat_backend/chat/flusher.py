@@ -1,0 +1,128 @@
+"""Keeps what there is of every answer under way, so that a process that dies takes a second of text with it at most."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection
+from time import monotonic
+from typing import Protocol
+
+import structlog
+
+from aichat_backend.chat.underway import KeptDraft, RunStore
+from aichat_backend.errors import ChatError
+
+INTERVAL_SECONDS = 1.0
+BEAT_SECONDS = 5.0
+"""How often a run shows that its process lives, when nothing is said."""
+
+_log = structlog.get_logger(__name__)
+
+
+class LiveRun(Protocol):
+    """A run under way in this process."""
+
+    @property
+    def id(self) -> str:
+        """What it is kept under."""
+
+    @property
+    def version(self) -> int:
+        """Another one when there is more of the answer."""
+
+    def kept_draft(self) -> KeptDraft:
+        """What there is of the answer."""
+
+    def lose(self) -> None:
+        """Hear that it is no longer under way: its session is gone, or another process took this one for dead."""
+
+
+class Flusher:
+    """Writes all drafts that changed in one transaction, now and then; nothing while nothing is under way."""
+
+    def __init__(
+        self,
+        store: RunStore,
+        *,
+        interval: float = INTERVAL_SECONDS,
+        beat_seconds: float = BEAT_SECONDS,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        self._store = store
+        self._interval = interval
+        self._beat_seconds = beat_seconds
+        self._clock = clock
+        self._runs: dict[str, LiveRun] = {}
+        self._kept: dict[str, int] = {}
+        """The version of each that is in the store."""
+        self._beaten_at = clock()
+        self._turn = asyncio.Lock()
+        self._keeping: asyncio.Task[None] | None = None
+        self._failing = False
+
+    @property
+    def under_way(self) -> Collection[str]:
+        """The runs that this process makes."""
+        return self._runs.keys()
+
+    def add(self, run: LiveRun) -> None:
+        """Keep this one from now on."""
+        if not self._runs:
+            self._beaten_at = self._clock()
+            self._keeping = asyncio.create_task(self._keep_on(), name="keep drafts")
+        self._runs[run.id] = run
+        self._kept[run.id] = run.version
+
+    def discard(self, run: LiveRun) -> None:
+        """It has ended."""
+        del self._runs[run.id], self._kept[run.id]
+        if not self._runs and self._keeping is not None:
+            self._keeping.cancel()
+
+    async def flush(self) -> None:
+        """Write what changed since the last time, and a sign of life if that was not lately.
+
+        Raises:
+            Unavailable: the database does not answer; the next time writes it all.
+        """
+        async with self._turn:
+            versions = {run.id: run.version for run in self._runs.values()}
+            changed = [run for run in self._runs.values() if run.version != self._kept[run.id]]
+            if not versions or not (changed or self._clock() - self._beaten_at >= self._beat_seconds):
+                return
+            lost = await self._store.keep({run.id: run.kept_draft() for run in changed}, versions)
+            self._beaten_at = self._clock()
+            self._kept.update((id_, version) for id_, version in versions.items() if id_ in self._runs)
+            for id_ in lost:
+                if id_ in self._runs:
+                    self._runs[id_].lose()
+
+    async def checkpoint(self) -> None:
+        """Before something happens that cannot be taken back: keep what led to it, and stop what is lost.
+
+        While the database is away it happens all the same.
+        """
+        await self._try()
+        # Whoever was stopped by that hears of it here, and does nothing more.
+        await asyncio.sleep(0)
+
+    async def _keep_on(self) -> None:
+        while True:
+            await asyncio.sleep(self._interval)
+            await self._try()
+
+    async def _try(self) -> None:
+        try:
+            await self.flush()
+        except Exception as error:  # noqa: BLE001 - answers go on while they cannot be kept, and the next time may do
+            self._tell_once(error)
+        else:
+            if self._failing:
+                self._failing = False
+                _log.info("drafts_kept_again")
+
+    def _tell_once(self, error: Exception) -> None:
+        if not self._failing:
+            self._failing = True
+            detail = error.detail if isinstance(error, ChatError) else None
+            _log.warning("drafts_not_kept", detail=detail, exc_info=None if isinstance(error, ChatError) else error)

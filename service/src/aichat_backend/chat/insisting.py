@@ -1,0 +1,60 @@
+"""Trying again while the database is away, until it is back or there is no more time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import TypeVar
+
+import structlog
+from msgspec import Struct
+
+from aichat_backend.errors import Unavailable
+
+T = TypeVar("T")
+
+_log = structlog.get_logger(__name__)
+
+
+class Patience(Struct, frozen=True):
+    """How to wait for a database that is away, in seconds."""
+
+    first_pause: float = 0.2
+    longest_pause: float = 5.0
+    of_readers: float = 30.0
+    """After that, whoever waits is told that it takes longer."""
+    of_the_service: float = 2.0
+    """How much longer than the grace of its answers a service waits that stops."""
+
+
+async def insist(
+    work: Callable[[], Awaitable[T]],
+    patience: Patience,
+    *,
+    no_more: asyncio.Event,
+    on_delay: Callable[[], None],
+    run_id: str,
+) -> T:
+    """What the work returns when it succeeds, however long that takes.
+
+    Raises:
+        Unavailable: it failed once more after `no_more` was set.
+    """
+    pause = patience.first_pause
+    telling = asyncio.get_running_loop().call_later(patience.of_readers, on_delay)
+    try:
+        while True:
+            try:
+                return await work()
+            except Unavailable as error:
+                if no_more.is_set():
+                    raise
+                if pause == patience.first_pause:
+                    _log.warning("answer_waits_for_the_database", run_id=run_id, detail=error.detail)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await no_more.wait()
+            pause = min(2 * pause, patience.longest_pause)
+    finally:
+        telling.cancel()

@@ -1,0 +1,172 @@
+"""What there is of every answer under way is kept, together and not more often than needed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from structlog.testing import capture_logs
+
+from aichat_backend.chat.draft import Draft
+from aichat_backend.chat.flusher import Flusher
+from aichat_backend.chat.underway import KeptDraft, Owner, SignOfLife
+from aichat_backend.errors import Unavailable
+from aichat_backend.providers.base import TextDelta
+from fakes.backend import eventually
+from fakes.run_rows import RunsInMemory
+
+BEAT = 5
+
+
+class Living:
+    """A run of which the test says more."""
+
+    def __init__(self, run_id: str) -> None:
+        self.id = run_id
+        self.draft = Draft()
+        self.lost = asyncio.Event()
+
+    @property
+    def version(self) -> int:
+        return self.draft.version
+
+    def kept_draft(self) -> KeptDraft:
+        return KeptDraft(self.draft.parts())
+
+    def say(self, text: str) -> None:
+        self.draft.add(TextDelta(text))
+
+    def lose(self) -> None:
+        self.lost.set()
+
+
+class Desk:
+    """A flusher whose time the test holds, with two runs."""
+
+    def __init__(self, interval: float = 3600) -> None:
+        self.now = 0.0
+        self.runs = [Living("a"), Living("b")]
+        self.store = RunsInMemory(*(SignOfLife(run.id, Owner("here", "1"), 0) for run in self.runs))
+        self.flusher = Flusher(self.store, interval=interval, beat_seconds=BEAT, clock=lambda: self.now)
+        for run in self.runs:
+            self.flusher.add(run)
+
+    def kept(self) -> dict[str, str]:
+        return {id_: "".join(part.text for part in draft.parts) for id_, draft in self.store.drafts.items()}  # type: ignore[union-attr]
+
+    def beats(self) -> list[int]:
+        return [sign.beat for sign in self.store.rows.values()]
+
+
+@pytest.fixture
+async def desk() -> AsyncIterator[Desk]:
+    desk = Desk()
+    yield desk
+    for run in desk.runs:
+        if run.id in desk.flusher.under_way:
+            desk.flusher.discard(run)
+
+
+async def test_all_that_changed_is_written_at_once_and_once(desk: Desk) -> None:
+    for run in desk.runs:
+        run.say(f"of {run.id}")
+    await desk.flusher.flush()
+    await desk.flusher.flush()
+
+    assert desk.store.writes == [{"a", "b"}]
+    assert desk.kept() == {"a": "of a", "b": "of b"}
+
+
+async def test_what_did_not_change_is_not_written_again_but_beats(desk: Desk) -> None:
+    desk.runs[0].say("one")
+    await desk.flusher.flush()
+    desk.runs[0].say(" two")
+    await desk.flusher.flush()
+
+    assert desk.store.writes == [{"a"}, {"a"}]
+    assert desk.kept() == {"a": "one two"}
+    assert desk.beats() == [2, 2]
+
+
+async def test_when_nothing_changes_only_the_beat_is_written(desk: Desk) -> None:
+    for desk.now in (1, 4.9, 5, 6, 9.9, 10):
+        await desk.flusher.flush()
+
+    assert desk.store.writes == [set(), set()]
+    assert desk.beats() == [2, 2]
+
+
+async def test_without_runs_nothing_is_written(desk: Desk) -> None:
+    for run in desk.runs:
+        run.say("much")
+        desk.flusher.discard(run)
+    desk.now = 100
+
+    await desk.flusher.flush()
+
+    assert desk.store.writes == []
+
+
+async def test_a_run_that_is_no_longer_there_hears_of_it(desk: Desk) -> None:
+    del desk.store.rows["a"]
+    desk.runs[1].say("more")
+
+    await desk.flusher.flush()
+
+    assert [run.lost.is_set() for run in desk.runs] == [True, False]
+
+
+async def test_before_a_tool_runs_all_is_kept_and_a_lost_run_is_stopped(desk: Desk) -> None:
+    desk.runs[0].say("I use a tool.")
+    ran: list[str] = []
+
+    async def use_tool(name: str) -> None:
+        await desk.flusher.checkpoint()
+        ran.append(name)
+
+    await use_tool("first")
+    assert desk.kept() == {"a": "I use a tool."}
+
+    del desk.store.rows["a"]
+    desk.runs[0].say("And another.")
+    second = asyncio.create_task(use_tool("second"))
+    desk.runs[0].lose = second.cancel  # type: ignore[method-assign, assignment]
+    await asyncio.wait({second})
+    assert second.cancelled()
+    assert ran == ["first"]
+
+
+async def test_while_the_database_is_away_tools_run_and_drafts_wait(desk: Desk) -> None:
+    desk.store.away = True
+    desk.runs[0].say("kept later")
+    with capture_logs() as logs:
+        await desk.flusher.checkpoint()
+        with pytest.raises(Unavailable):
+            await desk.flusher.flush()
+        desk.store.away = False
+        await desk.flusher.checkpoint()
+
+    assert desk.kept() == {"a": "kept later"}
+    assert [line["event"] for line in logs] == ["drafts_not_kept", "drafts_kept_again"]
+
+
+async def test_it_writes_by_itself_as_long_as_there_are_runs() -> None:
+    desk = Desk(interval=0)
+    desk.runs[0].say("one")
+    await eventually(lambda: desk.kept() == {"a": "one"})
+    desk.store.away = True
+    desk.runs[0].say(" two")
+    await asyncio.sleep(0)
+    desk.store.away = False
+    await eventually(lambda: desk.kept() == {"a": "one two"})
+
+    (keeping,) = [task for task in asyncio.all_tasks() if task.get_name() == "keep drafts"]
+    for run in desk.runs:
+        desk.flusher.discard(run)
+    await asyncio.wait({keeping})
+    again = Living("c")
+    desk.flusher.add(again)
+    again.say("three")
+    await eventually(lambda: desk.kept().get("c") == "three")
+    desk.flusher.discard(again)
