@@ -43,7 +43,7 @@ def test_the_server_may_go_and_come_back_while_the_program_runs(tmp_path: Path, 
             assert int(away.headers["Retry-After"]) > 0
         ready = service.request("GET", "/ready")
         assert ready.status == 503
-        assert "cannot be reached" in ready.body["checks"]["database"]
+        assert ready.body["checks"]["database"] != "ok"
 
         server.start()
         assert service.ask("two", session).status == 200

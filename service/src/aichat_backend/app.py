@@ -61,9 +61,6 @@ from aichat_backend.this_process import this_process
 
 API_PREFIX = "/v1/chat"
 
-_DATABASE_STARTS_SECONDS = 10.0
-"""How long a database server may take that is started together with us."""
-
 _MOST_CHARACTERS_OF_A_FILE = 200_000
 
 SYSTEM_PROMPT = (
@@ -116,7 +113,7 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
         StorageError: the database cannot be used; the message says why.
     """
     async with AsyncExitStack() as stack:
-        database = await Database.open(settings.effective_database_url, patience=_DATABASE_STARTS_SECONDS)
+        database = await Database.open(settings.effective_database_url)
         stack.push_async_callback(database.close)
         await database.upgrade()
         owner = await asyncio.to_thread(this_process, settings.host, settings.port)

@@ -17,7 +17,6 @@ from aichat_backend.chat.conversation import Session
 from aichat_backend.chat.files import NewFile
 from aichat_backend.chat.parts import TextPart
 from aichat_backend.errors import Unavailable
-from aichat_backend.storage import database as database_module
 from aichat_backend.storage import postgres_recovery
 from aichat_backend.storage.database import Database
 from aichat_backend.storage.errors import (
@@ -346,19 +345,6 @@ async def test_a_server_that_is_not_there_is_named(kind: str) -> None:  # noqa: 
 
     assert "127.0.0.1:9" in told
     assert "refused" in told
-
-
-async def test_a_server_that_starts_a_little_later_is_awaited(
-    own_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(database_module, "_BETWEEN_ATTEMPTS", 0.01)
-    url = own_server.create()
-    await asyncio.to_thread(own_server.stop)
-
-    opening = asyncio.create_task(Database.open(url, patience=60))
-    await asyncio.to_thread(own_server.start)
-
-    await (await opening).close()
 
 
 async def test_a_database_that_is_not_there_is_named(postgres: PostgresServer, kind: str) -> None:  # noqa: ARG001

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
-from time import monotonic
 from typing import Self, TypeVar
 
-import structlog
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from aichat_backend.storage.engines import Engines, open_engines
-from aichat_backend.storage.errors import DatabaseUnavailable, UnreachableDatabase, UpgradeFailed
+from aichat_backend.storage.errors import DatabaseUnavailable, UpgradeFailed
 from aichat_backend.storage.schema import is_current, read_revision, upgrade_schema
 from aichat_backend.storage.transactions import Transactions
 
 T = TypeVar("T")
-
-_BETWEEN_ATTEMPTS = 1.0
-
-_log = structlog.get_logger(__name__)
 
 
 class Database:
@@ -37,25 +30,13 @@ class Database:
         """Makes INSERT statements that know this database's `ON CONFLICT`."""
 
     @classmethod
-    async def open(cls, url: str, *, patience: float = 0) -> Self:
+    async def open(cls, url: str) -> Self:
         """The database of that URL; a new SQLite file is created.
-
-        Args:
-            url: where it is.
-            patience: seconds in which a server must be there: it may be starting as well.
 
         Raises:
             StorageError: when it cannot be used as it is; the message says what to do.
         """
-        deadline = monotonic() + patience
-        while True:
-            try:
-                return cls(await open_engines(url))
-            except UnreachableDatabase as error:
-                if monotonic() >= deadline:
-                    raise
-                _log.warning("database_awaited", problem=str(error))
-            await asyncio.sleep(_BETWEEN_ATTEMPTS)
+        return cls(await open_engines(url))
 
     async def upgrade(self) -> None:
         """Bring the schema to this version's state. Several processes may do so at once.
