@@ -14,6 +14,7 @@ from aichat_backend.config.providers import ProviderName
 from aichat_backend.config.settings import Settings
 from aichat_backend.storage.database import Database
 from aichat_backend.storage.files import SqlFileStore
+from fakes.backend import eventually
 
 
 async def test_files_that_were_never_sent_are_gone_after_a_start(tmp_path: Path, migrated_database: Path) -> None:
@@ -24,7 +25,5 @@ async def test_files_that_were_never_sent_are_gone_after_a_start(tmp_path: Path,
     await database.close()
 
     async with open_service(Settings(data_dir=tmp_path, llm_provider=ProviderName.MOCK)):
-        pass
-
-    with closing(sqlite3.connect(path)) as connection:
-        assert connection.execute("SELECT count(*) FROM blobs").fetchone() == (0,)
+        with closing(sqlite3.connect(path)) as connection:
+            await eventually(lambda: connection.execute("SELECT count(*) FROM blobs").fetchone() == (0,))

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Self
 
+import structlog
 from aiohttp import web
 
 from aichat_backend.api.account import AccountResource
@@ -46,12 +47,14 @@ from aichat_backend.chat.turn import TurnResources
 from aichat_backend.chat.turn_limits import TurnLimits
 from aichat_backend.chat.underway import Owner
 from aichat_backend.config.settings import Settings
+from aichat_backend.errors import Unavailable
 from aichat_backend.mcp.toolbox import McpToolbox
 from aichat_backend.providers.base import Provider, Reasoning
 from aichat_backend.providers.registry import build_provider
 from aichat_backend.storage.conversations import SqlConversationStore
-from aichat_backend.storage.database import Database
+from aichat_backend.storage.database import Storage
 from aichat_backend.storage.files import SqlFileStore
+from aichat_backend.storage.lasting import LastingDatabase
 from aichat_backend.storage.pins import SqlToolPins
 from aichat_backend.storage.runs import SqlRunStore
 from aichat_backend.storage.turns import SqlTurnStore
@@ -61,6 +64,9 @@ from aichat_backend.this_process import this_process
 
 API_PREFIX = "/v1/chat"
 
+_DATABASE_SECONDS = 3.0
+"""How long a start waits to hear how it stands with the database. After that, it listens without it."""
+
 _MOST_CHARACTERS_OF_A_FILE = 200_000
 
 SYSTEM_PROMPT = (
@@ -68,6 +74,8 @@ SYSTEM_PROMPT = (
     "to understand what their servers do and what to improve. Answer in Markdown, briefly and exactly. "
     "Say so when you do not know."
 )
+
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -93,7 +101,7 @@ class Stores:
     pins: SqlToolPins
 
     @classmethod
-    def of(cls, database: Database, owner: Owner) -> Self:
+    def of(cls, database: Storage, owner: Owner) -> Self:
         """The stores of one database, for one process."""
         return cls(
             conversations=SqlConversationStore(database),
@@ -107,18 +115,18 @@ class Stores:
 
 @asynccontextmanager
 async def open_service(settings: Settings) -> AsyncIterator[Service]:
-    """Open the database, build the provider and wire the application; close all of it in the end.
+    """Begin to open the database, build the provider and wire the application; close all of it in the end.
 
     Raises:
-        StorageError: the database cannot be used; the message says why.
+        StorageError: the database can never be used with this setting, or by this version; the message says why.
     """
     async with AsyncExitStack() as stack:
-        database = await Database.open(settings.effective_database_url)
+        database = LastingDatabase(settings.effective_database_url)
         stack.push_async_callback(database.close)
-        await database.upgrade()
+        await database.start(_DATABASE_SECONDS)
         owner = await asyncio.to_thread(this_process, settings.host, settings.port)
         stores = Stores.of(database, owner)
-        await stores.files.drop_stale()
+        await stack.enter_async_context(_tidying(database, stores))
         provider = build_provider(settings)
         stack.push_async_callback(provider.aclose)
         metrics = Metrics()
@@ -126,16 +134,12 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
         flusher = Flusher(stores.runs)
         assistant = _assistant(settings, stores, provider, toolbox, metrics, flusher)
 
-        async def database_problem() -> str | None:
-            await database.ping()
-            return None
-
         async def provider_problem() -> str | None:
             return provider.problem()
 
         intake = _intake(settings, provider)
         stack.callback(intake.close)
-        checks = {"database": database_problem, "provider": provider_problem}
+        checks = {"database": database.problem, "provider": provider_problem}
         routes = Routes()
         for prefix in ("", API_PREFIX):
             routes.add(OperationsResource(checks, metrics, notices={"tools": toolbox.problem}), prefix)
@@ -146,6 +150,25 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
         app.add_routes(route.definition for route in routes)
         recovery = Recovery(stores.runs, owner, lambda: flusher.under_way)
         yield Service(app, assistant, provider, toolbox, recovery)
+
+
+@asynccontextmanager
+async def _tidying(database: LastingDatabase, stores: Stores) -> AsyncIterator[None]:
+    """Once there is a database, remove what was left over in it."""
+
+    async def tidy() -> None:
+        await database.opened()
+        try:
+            await stores.files.drop_stale()
+        except Unavailable as error:
+            _log.warning("files_not_tidied", detail=error.detail)
+
+    tidying = asyncio.create_task(tidy(), name="tidy up the files")
+    try:
+        yield
+    finally:
+        tidying.cancel()
+        await asyncio.wait({tidying})
 
 
 @asynccontextmanager

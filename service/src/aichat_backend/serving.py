@@ -36,7 +36,7 @@ async def serve(settings: Settings) -> None:
     A second TERM or INT ends the grace at once; what was answered so far is kept all the same.
 
     Raises:
-        StorageError: the database cannot be used.
+        StorageError: the database can never be used with this setting, or by this version.
         CannotListen: the port is taken, or the address is not this machine's.
     """
     stopping, hurrying = asyncio.Event(), asyncio.Event()

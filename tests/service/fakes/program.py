@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPResponse
@@ -49,12 +49,13 @@ class Answer:
 class Service:
     """A serving process with the mock provider."""
 
-    def __init__(self, data: Path, **environment: str) -> None:
+    def __init__(self, data: Path, *, under: Sequence[str] = (), **environment: str) -> None:
+        """`under` is a command that starts the program in other circumstances."""
         self.port = free_port()
         given = {"AICHAT_PORT": str(self.port), "AICHAT_DATA_DIR": str(data), "AICHAT_LLM_PROVIDER": "mock"}
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed when the service is left
         self._process = subprocess.Popen(
-            [PROGRAM, "--env-only"],
+            [*under, PROGRAM, "--env-only"],
             env=_environment({**given, "AICHAT_MOCK_DELAY_MS": "0", **environment}),
             stdout=subprocess.PIPE,
             stderr=self._errors,
@@ -88,6 +89,16 @@ class Service:
         found = told()
         assert found is not None, f"no {event!r} in the log: {self.log}"
         return found
+
+    def told(self, event: str) -> list[dict[str, Any]]:
+        """What the log tells of an event so far."""
+        with self._logged:
+            return [line for line in self.log if line["event"] == event]
+
+    @property
+    def pid(self) -> int:
+        """The process."""
+        return self._process.pid
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal."""
@@ -150,7 +161,9 @@ class Service:
 
 
 def _environment(given: Mapping[str, str] | None) -> dict[str, str]:
-    return {"PATH": os.environ["PATH"], "PYTHONWARNINGS": "error", **(given or {})}
+    # The tests may be run on another tree than the one that is installed.
+    kept = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
+    return {**kept, "PYTHONWARNINGS": "error", **(given or {})}
 
 
 def _send(connection: HTTPConnection, method: str, path: str, body: object = None) -> HTTPResponse:

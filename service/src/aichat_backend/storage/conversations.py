@@ -12,7 +12,7 @@ from aichat_backend.storage import queries
 from aichat_backend.storage.adding import insert_session
 from aichat_backend.storage.attachments import REMOVE_ALL_OF_SESSION
 from aichat_backend.storage.clock import Clock, utc_now
-from aichat_backend.storage.database import Database
+from aichat_backend.storage.database import Storage
 from aichat_backend.storage.erasure import erase_user
 from aichat_backend.storage.lookups import named, session_not_found, the_session
 from aichat_backend.storage.rows import message_of, session_of
@@ -25,7 +25,7 @@ LONGEST_QUERY = 1000
 class SqlConversationStore:
     """Conversations in SQL. A session's `updated_at` moves with what users do to it; here, rename and clear it."""
 
-    def __init__(self, database: Database, *, clock: Clock = utc_now, new_id: Callable[[], str] = random_id) -> None:
+    def __init__(self, database: Storage, *, clock: Clock = utc_now, new_id: Callable[[], str] = random_id) -> None:
         self._database = database
         self._clock = clock
         self._new_id = new_id

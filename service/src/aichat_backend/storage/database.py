@@ -2,18 +2,49 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
-from typing import Self, TypeVar
+from typing import TYPE_CHECKING, Protocol, Self, TypeVar
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from aichat_backend.storage.engines import Engines, open_engines
-from aichat_backend.storage.errors import DatabaseUnavailable, UpgradeFailed
-from aichat_backend.storage.schema import is_current, read_revision, upgrade_schema
+from aichat_backend.storage.errors import (
+    DamagedDatabase,
+    DatabaseUnavailable,
+    ReplacedDatabase,
+    StorageError,
+    UpgradeFailed,
+)
+from aichat_backend.storage.schema import is_current, read_revision, touch, upgrade_schema
 from aichat_backend.storage.transactions import Transactions
 
+if TYPE_CHECKING:
+    from aichat_backend.storage.engines import InsertOrUpdate
+
 T = TypeVar("T")
+
+
+class Storage(Protocol):
+    """What stores keep their rows in. Its calls fail with `DatabaseUnavailable` while there is no database to use."""
+
+    @property
+    def insert(self) -> InsertOrUpdate:
+        """Makes INSERT statements that know this database's `ON CONFLICT`."""
+        ...
+
+    async def read(self, work: Callable[[Connection], T]) -> T:
+        """What the function reads, in a transaction that sees one snapshot and does not wait for the writer."""
+        ...
+
+    async def write(self, work: Callable[[Connection], T]) -> T:
+        """What the function returns when the transaction in which it changed things is committed."""
+        ...
+
+    async def erase(self, work: Callable[[Connection], T]) -> T:
+        """As `write`; what the function removed is then in none of the database's files either."""
+        ...
 
 
 class Database:
@@ -26,6 +57,8 @@ class Database:
         self._forget = engines.forget
         self.name = engines.name
         """What and where it is, for an operator."""
+        self._verify = engines.verify
+        self._diagnose = engines.diagnose
         self.insert = engines.insert
         """Makes INSERT statements that know this database's `ON CONFLICT`."""
 
@@ -49,11 +82,34 @@ class Database:
             if not await self.read(is_current):
                 await self._migrating.run(upgrade_schema)
         except DatabaseUnavailable as error:
-            raise _upgrade_failed(error.detail) from error
+            trouble = await self.diagnose(error)
+            if isinstance(trouble, DamagedDatabase | ReplacedDatabase):
+                raise trouble from error
+            raise _upgrade_failed(error.detail if trouble is None else f"{error.detail}. {trouble}") from error
         except DBAPIError as error:
             # Such as a table that is there already, or may not be made by this user.
             raise _upgrade_failed(str(error.orig)) from error
         await self._migrating.close()
+
+    async def verify(self) -> None:
+        """Look whether all of the database can be read, in a time that grows with it.
+
+        Raises:
+            DamagedDatabase: when something cannot.
+        """
+        await self._reading.run_on_thread(self._verify)
+
+    async def settle(self) -> None:
+        """Put into the database's file what lies beside it, so that the file alone has all.
+
+        Raises:
+            DatabaseUnavailable: when that cannot be.
+        """
+        await self._writing.run_on_thread(self._forget)
+
+    async def diagnose(self, error: DatabaseUnavailable) -> StorageError | None:
+        """What an operator can do about a transaction that failed; None when there is nothing to do."""
+        return await asyncio.to_thread(self._diagnose, error)
 
     async def ping(self) -> None:
         """Read a row, or fail as every other call would.
@@ -62,6 +118,14 @@ class Database:
             DatabaseUnavailable: when the database does not answer.
         """
         await self.read(read_revision)
+
+    async def try_to_write(self) -> None:
+        """Write a row as it is already.
+
+        Raises:
+            DatabaseUnavailable: when the database does not take it.
+        """
+        await self.write(touch)
 
     async def close(self) -> None:
         """Let the transactions end that have been asked for, refuse new ones, close every connection."""
@@ -93,9 +157,9 @@ class Database:
             DatabaseUnavailable: when the database fails. Ask again: what was removed may still be in its files.
         """
         result = await self.write(work)
-        await self._writing.run_on_thread(self._forget)
+        await self.settle()
         return result
 
 
 def _upgrade_failed(reason: str) -> UpgradeFailed:
-    return UpgradeFailed(f"The database's schema cannot be brought up to date: {reason}.")
+    return UpgradeFailed(f"The database's schema cannot be brought up to date: {reason.removesuffix('.')}.")

@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
-from aichat_backend.storage.errors import UnsupportedDatabase
+from aichat_backend.storage.errors import (
+    DatabaseUnavailable,
+    InaccessibleDatabase,
+    StorageError,
+    UnsupportedDatabase,
+)
 from aichat_backend.storage.recovery import NoRecovery
 
 if TYPE_CHECKING:
@@ -43,6 +48,17 @@ class Access:
     """What to do about transactions that fail."""
 
 
+def _trust() -> None:
+    """For a database that looks after its own files."""
+
+
+def _quote(error: DatabaseUnavailable) -> StorageError | None:
+    """For a database whose own words must do."""
+    if error.__cause__ is None:
+        return None
+    return InaccessibleDatabase(f"The database fails: {' '.join(error.detail.split())}.")
+
+
 @dataclass(frozen=True, slots=True)
 class Engines:
     """One database, reached in three ways."""
@@ -59,6 +75,10 @@ class Engines:
     """Makes INSERT statements that know this database's `ON CONFLICT`."""
     forget: Callable[[], None]
     """Take out of the database's files what has been deleted."""
+    verify: Callable[[], None] = _trust
+    """Look whether all of the database can be read; raises `DamagedDatabase`."""
+    diagnose: Callable[[DatabaseUnavailable], StorageError | None] = _quote
+    """What an operator can do about a transaction that failed; None when there is nothing to do."""
 
 
 async def open_engines(url: str) -> Engines:

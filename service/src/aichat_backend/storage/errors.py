@@ -32,6 +32,10 @@ class DamagedDatabase(StorageError):
     """The file is there, and is no database that can be read."""
 
 
+class ReplacedDatabase(StorageError):
+    """Another file, or none, is where the one lay that is in use."""
+
+
 class NewerDatabase(StorageError):
     """A newer version of the program has changed the schema already."""
 
@@ -65,7 +69,7 @@ class DatabaseUnavailable(Unavailable):
         )
 
     def __str__(self) -> str:
-        return f"{self.message} ({self.detail})"
+        return f"{self.message} ({self.detail})" if self.detail else self.message
 
 
 class OutcomeUnknown(DatabaseUnavailable):

@@ -16,7 +16,7 @@ from aichat_backend.chat.parts import AttachmentPart
 from aichat_backend.errors import NotFound
 from aichat_backend.storage.attachments import ATTACHMENT, drop_stale_uploads, drop_uploads
 from aichat_backend.storage.clock import Clock, utc_now
-from aichat_backend.storage.database import Database
+from aichat_backend.storage.database import Storage
 from aichat_backend.storage.rows import attachment_of
 from aichat_backend.storage.tables import blobs, uploads
 from aichat_backend.storage.text import is_plain, storable
@@ -42,7 +42,7 @@ def _insert_contents(insert_or_nothing: InsertOrUpdate) -> Executable:
 class SqlFileStore:
     """Contents of files in SQL: in one transaction, and one backup, with the messages they go with."""
 
-    def __init__(self, database: Database, *, clock: Clock = utc_now, new_id: Callable[[], str] = random_id) -> None:
+    def __init__(self, database: Storage, *, clock: Clock = utc_now, new_id: Callable[[], str] = random_id) -> None:
         self._database = database
         self._clock = clock
         self._new_id = new_id

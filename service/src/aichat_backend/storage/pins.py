@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, Executable, bindparam, select
 
-from aichat_backend.storage.database import Database
+from aichat_backend.storage.database import Storage
 from aichat_backend.storage.tables import tool_pins
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def _pin(insert_or_nothing: InsertOrUpdate) -> Executable:
 class SqlToolPins:
     """Pinned tools in SQL. A server may call its tools what it likes: names are kept as JSON, which has escapes."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Storage) -> None:
         self._database = database
 
     async def pinned(self, server: str, entry_digest: str) -> Mapping[str, str]:

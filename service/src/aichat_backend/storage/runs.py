@@ -15,7 +15,7 @@ from aichat_backend.chat.underway import KeptDraft, Owner, SignOfLife, interrupt
 from aichat_backend.storage import encoding
 from aichat_backend.storage.answers import put_answer
 from aichat_backend.storage.clock import Clock, utc_now
-from aichat_backend.storage.database import Database
+from aichat_backend.storage.database import Storage
 from aichat_backend.storage.encoding import with_repaired_text
 from aichat_backend.storage.rows import MESSAGE_COLUMNS, message_of
 from aichat_backend.storage.tables import approvals, messages, runs, sessions
@@ -99,7 +99,7 @@ def end_run(connection: Connection, turn: OpenedTurn) -> bool:
 class SqlRunStore:
     """Runs under way, in SQL."""
 
-    def __init__(self, database: Database, *, clock: Clock = utc_now, new_id: Callable[[], str] = random_id) -> None:
+    def __init__(self, database: Storage, *, clock: Clock = utc_now, new_id: Callable[[], str] = random_id) -> None:
         self._database = database
         self._clock = clock
         self._new_id = new_id

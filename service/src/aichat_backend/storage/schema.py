@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Column, Connection, MetaData, String, Table, inspect, select
+from sqlalchemy import Column, Connection, MetaData, String, Table, inspect, select, update
 
 from aichat_backend.storage.errors import NewerDatabase
 
@@ -21,6 +21,7 @@ REVISIONS = ("0001", "0002", "0003", "0004")
 HEAD = REVISIONS[-1]
 
 _version = Table("alembic_version", MetaData(), Column("version_num", String(32), primary_key=True))
+_TOUCH = update(_version).values(version_num=_version.c.version_num)
 
 
 def read_revision(connection: Connection) -> str | None:
@@ -28,6 +29,11 @@ def read_revision(connection: Connection) -> str | None:
     if not inspect(connection).has_table(_version.name):
         return None
     return connection.scalar(select(_version.c.version_num))
+
+
+def touch(connection: Connection) -> None:
+    """Write what is there already, to see whether anything can be written."""
+    connection.execute(_TOUCH)
 
 
 def is_current(connection: Connection) -> bool:

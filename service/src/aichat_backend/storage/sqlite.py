@@ -1,8 +1,7 @@
-"""Everything that is particular to SQLite: its file, its settings, its way of beginning a transaction."""
+"""Everything that is particular to SQLite: its settings, its log, its way of beginning a transaction."""
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -18,12 +17,13 @@ from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from aichat_backend.storage.engines import Access, Engines
 from aichat_backend.storage.errors import (
-    DamagedDatabase,
     DatabaseInUse,
     DatabaseUnavailable,
     InaccessibleDatabase,
     UnsupportedDatabase,
 )
+from aichat_backend.storage.sqlite_file import DatabaseFile
+from aichat_backend.storage.sqlite_trouble import damaged, diagnosed, trouble_of
 
 T = TypeVar("T")
 
@@ -43,9 +43,6 @@ _BETWEEN_ATTEMPTS = 0.01
 
 _ALONE_SECONDS = 1.0
 
-_PRIVATE = 0o600
-_COMPANIONS = ("-wal", "-shm", "-journal")
-
 # FULL: a commit is on the disk before it is reported, so that an answer survives a power cut as well as a kill.
 # It costs one sync a commit (0.6 ms measured), and a turn commits twice.
 _DURABLE = "PRAGMA synchronous = FULL"
@@ -63,21 +60,25 @@ def open_sqlite(url: URL) -> Engines:
         InaccessibleDatabase: when the file or its folder cannot be used.
         DamagedDatabase: when the file is not a database.
     """
-    path = _prepare_file(file_of(url))
-    writer = _access(path, "BEGIN IMMEDIATE", WRITERS, BUSY_SECONDS, "PRAGMA foreign_keys = ON", _ERASING)
+    file = DatabaseFile.prepare(file_of(url))
+    path = file.path
+    writer = _access(file, "BEGIN IMMEDIATE", WRITERS, BUSY_SECONDS, "PRAGMA foreign_keys = ON", _ERASING)
     try:
         _use_write_ahead_log(writer.engine, path)
     except BaseException:
         writer.engine.dispose()
         raise
+    reader = _access(file, "BEGIN", READERS, BUSY_SECONDS, "PRAGMA query_only = ON")
     return Engines(
         name=_name(path),
-        reader=_access(path, "BEGIN", READERS, BUSY_SECONDS, "PRAGMA query_only = ON"),
+        reader=reader,
         writer=writer,
         # Without foreign keys: SQLite changes a table by replacing it, and dropping the old one would cascade.
-        migrator=_access(path, "BEGIN IMMEDIATE", 1, MIGRATION_BUSY_SECONDS, "PRAGMA foreign_keys = OFF", _ERASING),
+        migrator=_access(file, "BEGIN IMMEDIATE", 1, MIGRATION_BUSY_SECONDS, "PRAGMA foreign_keys = OFF", _ERASING),
         insert=insert,
         forget=partial(_empty_write_ahead_log, writer.engine),
+        verify=partial(_require_sound, reader.engine, path),
+        diagnose=partial(diagnosed, path=path),
     )
 
 
@@ -90,12 +91,12 @@ def connect_alone(url: URL) -> Iterator[Connection]:
         InaccessibleDatabase: when the file or its folder cannot be used.
         DamagedDatabase: when the file is not a database.
     """
-    path = _prepare_file(file_of(url))
+    file = DatabaseFile.prepare(file_of(url))
     # With a write-ahead log, who has the file open keeps a shared lock on it, idle or not; it ends with the process.
-    engine = _access(path, "BEGIN EXCLUSIVE", 1, _ALONE_SECONDS, "PRAGMA locking_mode = EXCLUSIVE").engine
+    engine = _access(file, "BEGIN EXCLUSIVE", 1, _ALONE_SECONDS, "PRAGMA locking_mode = EXCLUSIVE").engine
     try:
         with engine.connect() as connection:
-            _take(connection, path)
+            _take(connection, file.path)
             yield connection
     finally:
         engine.dispose()
@@ -110,7 +111,7 @@ def _take(connection: Connection, path: Path) -> None:
             f"{_name(path)} is in use: another process has it open ({error.orig}). Stop the service first."
         ) from error
     except exc.DatabaseError as error:
-        raise _damaged(path, error.orig) from error
+        raise damaged(path) from error
 
 
 def file_of(url: URL) -> Path:
@@ -131,66 +132,9 @@ def _name(path: Path) -> str:
     return f"SQLite in {path}"
 
 
-def _damaged(path: Path, error: BaseException | None) -> DamagedDatabase:
-    return DamagedDatabase(
-        f"{path} is not a SQLite database, or it is damaged: {error}. Restore a backup, or move the file away."
-    )
-
-
-def _prepare_file(path: Path) -> Path:
-    """Make sure that the file exists, is private and can be written; SQLite gives its companions the same mode."""
-    path = path.absolute()
-    folder = path.parent
-    if not folder.is_dir():
-        raise InaccessibleDatabase(f"The folder {folder} of the database does not exist. Create it first.")
-    try:
-        _create(path)
-    except FileExistsError:
-        _make_private(path)
-    except OSError as error:
-        raise InaccessibleDatabase(
-            f"The database {path} cannot be created: {error.strerror}. The service's user must own the folder {folder}."
-        ) from error
-    # SQLite writes beside the file as well, so the folder counts too.
-    if not _may(folder, os.W_OK | os.X_OK) or not _may(path, os.R_OK | os.W_OK):
-        raise InaccessibleDatabase(
-            f"The database {path} cannot be written. The service's user must own it and the folder {folder}."
-        )
-    return path
-
-
-def _create(path: Path) -> None:
-    descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, _PRIVATE)
-    try:
-        if os.geteuid() == 0:
-            # Root looking after a service must not leave behind a file that the service cannot open.
-            owner = path.parent.stat()
-            os.fchown(descriptor, owner.st_uid, owner.st_gid)
-    finally:
-        os.close(descriptor)
-
-
-def _may(path: Path, mode: int) -> bool:
-    return os.access(path, mode, effective_ids=True)
-
-
-def _make_private(path: Path) -> None:
-    """Take away from others what an earlier owner's umask gave them.
-
-    By name, never through a descriptor: closing one would drop the locks this process holds on the file.
-    """
-    for file in (path, *(path.with_name(path.name + suffix) for suffix in _COMPANIONS)):
-        try:
-            status = file.stat()
-            if status.st_uid == os.geteuid() and status.st_mode & 0o077:
-                file.chmod(_PRIVATE)
-        except FileNotFoundError:
-            continue
-
-
-def _access(path: Path, begin: str, at_a_time: int, busy_seconds: float, *settings: str) -> Access:
+def _access(file: DatabaseFile, begin: str, at_a_time: int, busy_seconds: float, *settings: str) -> Access:
     engine = create_engine(
-        URL.create("sqlite", database=str(path)),
+        URL.create("sqlite", database=str(file.path)),
         # Without an isolation level the driver begins nothing by itself.
         connect_args={"isolation_level": None, "timeout": busy_seconds},
         poolclass=QueuePool,
@@ -200,6 +144,7 @@ def _access(path: Path, begin: str, at_a_time: int, busy_seconds: float, *settin
         hide_parameters=True,
     )
     event.listen(engine, "connect", _setter(_DURABLE, *settings))
+    event.listen(engine, "begin", lambda _connection: file.require_same())
     return Access(engine, at_a_time, (begin,))
 
 
@@ -217,10 +162,8 @@ def _use_write_ahead_log(engine: Engine, path: Path) -> None:
     """Switch the file to WAL, once for its lifetime: readers then never wait for the writer."""
     try:
         (mode,) = _patiently(lambda: _outside_transactions(engine, "PRAGMA journal_mode = WAL"))
-    except sqlite3.OperationalError as error:
-        raise InaccessibleDatabase(f"The database {path} cannot be opened: {error}.") from error
     except sqlite3.DatabaseError as error:
-        raise _damaged(path, error) from error
+        raise trouble_of(error, path) from error
     if mode != "wal":
         raise InaccessibleDatabase(f"The database {path} lies on a file system without shared memory; use a local one.")
 
@@ -245,6 +188,16 @@ def _empty_write_ahead_log(engine: Engine) -> None:
         raise DatabaseUnavailable(str(error)) from error
     if busy:
         raise DatabaseUnavailable("another process keeps reading what was removed")
+
+
+def _require_sound(engine: Engine, path: Path) -> None:
+    """Read the whole file, which takes its time, and refuse one in which something does not fit."""
+    try:
+        (finding,) = _outside_transactions(engine, "PRAGMA quick_check(1)")
+    except sqlite3.DatabaseError as error:
+        raise trouble_of(error, path) from error
+    if finding != "ok":
+        raise damaged(path)
 
 
 def _outside_transactions(engine: Engine, pragma: str) -> tuple[Any, ...]:

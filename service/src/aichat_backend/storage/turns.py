@@ -18,7 +18,7 @@ from aichat_backend.storage.adding import grow_or_insert_session, insert_message
 from aichat_backend.storage.answers import put_answer
 from aichat_backend.storage.approvals import APPROVAL, claim, supersede, unclaim
 from aichat_backend.storage.clock import Clock, utc_now
-from aichat_backend.storage.database import Database
+from aichat_backend.storage.database import Storage
 from aichat_backend.storage.encoding import with_repaired_text
 from aichat_backend.storage.lookups import named, the_session
 from aichat_backend.storage.rows import approval_of, message_of, session_of
@@ -32,7 +32,7 @@ class SqlTurnStore:
     """Turns in SQL. A session's `updated_at` moves with all that is said or decided in it."""
 
     def __init__(
-        self, database: Database, owner: Owner, *, clock: Clock = utc_now, new_id: Callable[[], str] = random_id
+        self, database: Storage, owner: Owner, *, clock: Clock = utc_now, new_id: Callable[[], str] = random_id
     ) -> None:
         self._database = database
         self._owner = owner

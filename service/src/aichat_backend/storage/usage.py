@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Executable, bindparam, func, select
 from aichat_backend.chat.parts import Usage
 from aichat_backend.chat.usage import DailyUsage
 from aichat_backend.storage.clock import Clock, utc_now
-from aichat_backend.storage.database import Database
+from aichat_backend.storage.database import Storage
 from aichat_backend.storage.rows import usage_row
 from aichat_backend.storage.tables import usage
 from aichat_backend.storage.text import storable
@@ -51,7 +51,7 @@ def count_usage(
 class SqlUsageStore:
     """Counted tokens in SQL: a row for each user, day and model."""
 
-    def __init__(self, database: Database, *, clock: Clock = utc_now) -> None:
+    def __init__(self, database: Storage, *, clock: Clock = utc_now) -> None:
         self._database = database
         self._clock = clock
 
