@@ -210,7 +210,8 @@ def test_what_was_committed_survives_a_kill(data: Path) -> None:
             next(events)
             service.signal(signal.SIGKILL)
             assert service.exit_status() == -signal.SIGKILL
-    with Service(data) as service:
+    with Service(data, AICHAT_PORT=str(service.port)) as service:
+        service.wait_for("run_interrupted")
         roles = [(message["role"], message["content"]) for message in service.messages(session)]
         assert [role for role, _content in roles[:3]] == ["user", "assistant", "user"]
         assert roles[0][1] == "first"

@@ -51,7 +51,7 @@ class Service:
 
     def __init__(self, data: Path, *, under: Sequence[str] = (), **environment: str) -> None:
         """`under` is a command that starts the program in other circumstances."""
-        self.port = free_port()
+        self.port = int(environment.get("AICHAT_PORT", 0)) or free_port()
         given = {"AICHAT_PORT": str(self.port), "AICHAT_DATA_DIR": str(data), "AICHAT_LLM_PROVIDER": "mock"}
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed when the service is left
         self._process = subprocess.Popen(
