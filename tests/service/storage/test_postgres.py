@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -158,6 +158,19 @@ async def test_of_a_commit_without_answer_the_server_is_asked_what_became(databa
     assert await column(database, "SELECT id FROM sessions") == (["s"] if done else [])
 
 
+async def test_when_all_connections_are_lost_in_their_commits_each_one_is_asked_about(database: Database) -> None:
+    names = [f"s{number}" for number in range(12)]
+
+    def storing(name: str) -> Callable[[Connection], None]:
+        return lambda connection: connection.execute(insert(sessions), {**ROW, "id": name}) and None
+
+    with LostCommit(database, done=True):
+        async with asyncio.timeout(20):
+            await asyncio.gather(*(database.write(storing(name)) for name in names))
+
+    assert sorted(await column(database, "SELECT id FROM sessions")) == sorted(names)
+
+
 async def test_a_commit_of_which_nobody_can_say_what_became_is_not_repeated(
     own_server: PostgresServer, own_database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -291,7 +304,7 @@ async def test_a_statement_that_takes_too_long_is_given_up(database: Database) -
     ("access", "settings"),
     [
         ("_reading", {"statement_timeout": "30s", "lock_timeout": "10s", "transaction_isolation": "repeatable read"}),
-        ("_writing", {"statement_timeout": "30s", "lock_timeout": "10s", "transaction_isolation": "serializable"}),
+        ("_writing", {"statement_timeout": "5min", "lock_timeout": "10s", "transaction_isolation": "serializable"}),
         ("_migrating", {"statement_timeout": "0", "lock_timeout": "2min", "transaction_isolation": "read committed"}),
     ],
 )

@@ -28,8 +28,14 @@ READERS = 4
 WRITERS = 4
 """Connections that write at a time; each is a thread."""
 
-STATEMENT_SECONDS = 30
-"""How long one statement may take."""
+READ_SECONDS = 30
+"""How long one statement of a reader may take."""
+
+WRITE_SECONDS = 300
+"""How long one statement of a writer may take: who leaves may leave a million messages."""
+
+IDLE_SECONDS = 60
+"""How long a transaction may wait for its own process: one that hangs must not keep its locks."""
 
 LOCK_SECONDS = 10
 """How long a statement waits for another transaction's rows."""
@@ -78,7 +84,7 @@ def open_postgres(url: URL) -> Engines:
     # Readers see one snapshot. Writers are written for a database where they come one by one; the server keeps
     # that promise, and what it cannot put in an order runs again.
     writer = _access(
-        url, WRITERS, STATEMENT_SECONDS, LOCK_SECONDS, "BEGIN ISOLATION LEVEL SERIALIZABLE", recovery=WriterRecovery()
+        url, WRITERS, WRITE_SECONDS, LOCK_SECONDS, "BEGIN ISOLATION LEVEL SERIALIZABLE", recovery=WriterRecovery()
     )
     event.listen(writer.engine, "connect", _tell_that_it_is_used)
     try:
@@ -88,9 +94,7 @@ def open_postgres(url: URL) -> Engines:
         raise
     return Engines(
         name=_name(url),
-        reader=_access(
-            url, READERS, STATEMENT_SECONDS, LOCK_SECONDS, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
-        ),
+        reader=_access(url, READERS, READ_SECONDS, LOCK_SECONDS, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"),
         writer=writer,
         # Without a snapshot of its own: who has waited for the lock must see what was changed meanwhile.
         migrator=_access(
@@ -151,8 +155,7 @@ def _access(
     settings = {
         "statement_timeout": f"{statement_seconds}s",
         "lock_timeout": f"{lock_seconds}s",
-        # A process of ours that hangs must not keep its locks.
-        "idle_in_transaction_session_timeout": f"{2 * STATEMENT_SECONDS}s",
+        "idle_in_transaction_session_timeout": f"{IDLE_SECONDS}s",
         "application_name": "aichat-backend",
     }
     # What the operator's URL says comes last, and so wins.

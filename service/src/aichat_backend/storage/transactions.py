@@ -72,13 +72,11 @@ class Transactions:
         with self._begun() as connection:
             mark = self._recovery.mark(connection)
             result = work(connection)
-            try:
-                connection.commit()
-            except DBAPIError as error:
-                lost = error.connection_invalidated
-                if not (lost and self._recovery.was_committed(self._engine, mark)):
-                    raise
-            return result
+            lost = _lost_in_commit(connection)
+        # Only now, without the connection: all may be lost at once, and there are no others than these.
+        if lost is not None and not self._recovery.was_committed(self._engine, mark):
+            raise lost
+        return result
 
     def _begun(self) -> Connection:
         """A connection with its transaction begun. One that was lost while nobody used it is replaced, once."""
@@ -98,6 +96,17 @@ class Transactions:
             connection.close()
             raise
         return connection
+
+
+def _lost_in_commit(connection: Connection) -> DBAPIError | None:
+    """Commit; the error, when the connection was lost on the way and nobody has said whether it was done."""
+    try:
+        connection.commit()
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            return error
+        raise
+    return None
 
 
 async def _to_the_end(future: Future[T]) -> T:
