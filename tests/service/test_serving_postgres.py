@@ -47,6 +47,7 @@ def test_the_server_may_go_and_come_back_while_the_program_runs(tmp_path: Path, 
 
         server.start()
         assert service.ask("two", session).status == 200
+        service.wait_for("database_usable_again")
         assert service.request("GET", "/ready").status == 200
 
         server.stop()
@@ -55,6 +56,25 @@ def test_the_server_may_go_and_come_back_while_the_program_runs(tmp_path: Path, 
         assert [content for role, content in said(service, session) if role == "user"] == ["one", "two", "three"]
         assert service.errors() == ""
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_answer_goes_on_while_the_server_is_away_and_is_stored_when_it_is_back(
+    tmp_path: Path, server: PostgresServer
+) -> None:
+    url = server.create()
+    with Service(tmp_path, AICHAT_DATABASE_URL=url, **{**FREELY, "AICHAT_MOCK_DELAY_MS": "30"}) as service:
+        asked = service.ask_streaming("word " * 40)
+        with service.follow(asked["stream_url"]) as events:
+            told = [next(events)]
+            server.kill()
+            while "word" not in "".join(event["content"] for event in told if event["type"] == "message"):
+                told.append(next(events))
+            server.start()
+            told.extend(events)
+        assert told[-1]["type"] == "done"
+        (question, answer) = said(service, asked["session_id"])
+        assert question[1] == "word " * 40
+        assert answer == ("assistant", "".join(event["content"] for event in told if event["type"] == "message"))
 
 
 def test_two_programs_on_one_server_lose_and_double_nothing(tmp_path: Path, server: PostgresServer) -> None:
