@@ -32,19 +32,15 @@ class Storage(Protocol):
     @property
     def insert(self) -> InsertOrUpdate:
         """Makes INSERT statements that know this database's `ON CONFLICT`."""
-        ...
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """What the function reads, in a transaction that sees one snapshot and does not wait for the writer."""
-        ...
 
     async def write(self, work: Callable[[Connection], T]) -> T:
         """What the function returns when the transaction in which it changed things is committed."""
-        ...
 
     async def erase(self, work: Callable[[Connection], T]) -> T:
         """As `write`; what the function removed is then in none of the database's files either."""
-        ...
 
 
 class Database:
