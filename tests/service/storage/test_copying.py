@@ -246,7 +246,7 @@ def test_no_service_starts_while_its_database_is_copied(urls: tuple[str, str], m
     monkeypatch.setattr("aichat_backend.storage.sqlite.BUSY_SECONDS", 0.01)
     source, _target = urls
 
-    with connect_alone(source), pytest.raises(InaccessibleDatabase, match=r"being copied|locked"):
+    with connect_alone(source), pytest.raises(InaccessibleDatabase, match=r"being copied|kept busy"):
         asyncio.run(use(source, Database.ping))
 
     asyncio.run(use(source, Database.ping))
