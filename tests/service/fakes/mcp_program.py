@@ -52,6 +52,9 @@ def call(name: str, arguments: dict[str, Any]) -> dict[str, Any] | None:
     """The result; None is no answer, ever."""
     note(f"call {name}")
     match name:
+        case "record" | "record_asked":
+            note(f"ran {arguments['id']}")
+            return text("recorded")
         case "result":
             return dict(arguments)
         case "die":

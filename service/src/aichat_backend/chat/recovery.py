@@ -45,6 +45,7 @@ class Recovery:
         """The last beat of each run, and since when it has been that one."""
         self._beyond_repair: set[str] = set()
         self._blind = False
+        self._has_looked = False
 
     async def watch(self) -> None:
         """Look now and then, until cancelled. Not before this process listens: only then is its name its own."""
@@ -64,6 +65,9 @@ class Recovery:
             self._blind = True
         else:
             self._blind = False
+            if not self._has_looked:
+                self._has_looked = True
+                _log.info("dead_runs_looked_for")
 
     def _dead(self, signs: Sequence[SignOfLife]) -> Sequence[SignOfLife]:
         now, ours = self._clock(), self._ours()
