@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import pytest
 
 from aichat_backend import __version__, cli, commands
 from fakes.processes import STARTS_PROCESSES
-from fakes.program import run
+from fakes.program import Service, run
 
 pytestmark = STARTS_PROCESSES
 
@@ -249,3 +250,46 @@ class TestDatabase:
     @pytest.mark.parametrize("arguments", [(), ("copy",), ("drop",)])
     def test_what_it_does_not_know_is_a_usage_error(self, arguments: tuple[str, ...]) -> None:
         assert run("db", *arguments).returncode == 2
+
+
+class TestAudit:
+    """`audit` as an operator runs it."""
+
+    def test_what_was_done_is_one_line_of_json_each(self, tmp_path: Path) -> None:
+        with Service(tmp_path) as service:
+            session = service.ask("said in confidence").body["session_id"]
+            assert service.request("GET", f"/v1/chat/sessions/{session}/export").status == 200
+            service.request("DELETE", f"/v1/chat/sessions/{session}")
+            done = run("audit", "--env-only", environment={"AICHAT_DATA_DIR": str(tmp_path)})
+
+        told = [json.loads(line) for line in done.stdout.splitlines()]
+        assert (done.returncode, done.stderr) == (0, "")
+        assert [(line["action"], line["user_id"], line["session_id"]) for line in told] == [
+            ("session_exported", "7", session),
+            ("session_deleted", "7", session),
+        ]
+        assert "said in confidence" not in done.stdout
+
+    def test_only_what_was_asked_for_is_told(self, tmp_path: Path) -> None:
+        with Service(tmp_path) as service:
+            service.request("DELETE", f"/v1/chat/sessions/{service.ask('hello').body['session_id']}")
+        environment = {"AICHAT_DATA_DIR": str(tmp_path)}
+
+        for arguments, lines in ((("--user", "7"), 1), (("--user", "8"), 0), (("--since", "2999-01-01"), 0)):
+            done = run("audit", *arguments, "--env-only", environment=environment)
+            assert (done.returncode, len(done.stdout.splitlines())) == (0, lines), done
+
+    def test_a_time_that_is_none_is_a_usage_error(self, tmp_path: Path) -> None:
+        done = run("audit", "--since", "yesterday", "--env-only", environment={"AICHAT_DATA_DIR": str(tmp_path)})
+
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr == (
+            "aichat-backend: --since: 'yesterday' is no time; give one such as 2026-03-01"
+            " or 2026-03-01T12:30:00+01:00\n"
+        )
+
+    def test_without_a_database_there_is_nothing_to_tell_and_none_is_made(self, tmp_path: Path) -> None:
+        done = run("audit", "--env-only", environment={"AICHAT_DATA_DIR": str(tmp_path)})
+
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+        assert list(tmp_path.iterdir()) == []

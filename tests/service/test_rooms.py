@@ -13,8 +13,18 @@ import aichat_backend
 
 PACKAGE = Path(aichat_backend.__file__).parent
 ANYWHERE = ("__init__", "errors", "imports")
-STORED = ("approvals", "conversation", "files", "parts", "text", "tools", "turns", "underway", "usage")
-START_UP = ("app", "check", "cli", "commands", "database_commands", "serving", "this_process", "__main__")
+STORED = ("approvals", "audit", "conversation", "files", "parts", "text", "tools", "turns", "underway", "usage")
+START_UP = (
+    "app",
+    "audit_command",
+    "check",
+    "cli",
+    "commands",
+    "database_commands",
+    "serving",
+    "this_process",
+    "__main__",
+)
 
 ALLOWED: dict[str, tuple[str, ...]] = {
     "errors": (),

@@ -51,6 +51,7 @@ from aichat_backend.errors import Unavailable
 from aichat_backend.mcp.toolbox import McpToolbox
 from aichat_backend.providers.base import Provider, Reasoning
 from aichat_backend.providers.registry import build_provider
+from aichat_backend.storage.audit import SqlAuditTrail
 from aichat_backend.storage.conversations import SqlConversationStore
 from aichat_backend.storage.database import Storage
 from aichat_backend.storage.files import SqlFileStore
@@ -99,6 +100,7 @@ class Stores:
     files: SqlFileStore
     usage: SqlUsageStore
     pins: SqlToolPins
+    audit: SqlAuditTrail
 
     @classmethod
     def of(cls, database: Storage, owner: Owner) -> Self:
@@ -110,6 +112,7 @@ class Stores:
             files=SqlFileStore(database),
             usage=SqlUsageStore(database),
             pins=SqlToolPins(database),
+            audit=SqlAuditTrail(database),
         )
 
 
@@ -197,6 +200,7 @@ def _assistant(
             provider=provider,
             toolbox=toolbox,
             files=stores.files,
+            audit=stores.audit,
             options=options,
             limits=TurnLimits(
                 rounds=settings.max_tool_rounds,
@@ -258,7 +262,7 @@ def _resources(
     yield UploadResource(asking, answers, quota, intake.limits)
     yield DecisionResource(assistant, answers)
     yield SessionResource(stores.conversations, assistant)
-    yield ExportResource(stores.conversations)
+    yield ExportResource(stores.conversations, stores.audit)
     yield AttachmentResource(stores.files)
     yield ToolResource(toolbox)
     yield UsageResource(stores.usage)

@@ -41,6 +41,16 @@ def _parser() -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=summary, description=f"{summary.capitalize()}.", parents=[sources])
         command.set_defaults(command=name)
         _add_ini(command)
+    audit = commands.add_parser(
+        "audit",
+        help="print the audit trail as lines of JSON",
+        description="Print what was decided and done, oldest first, as lines of JSON.",
+        parents=[sources],
+    )
+    audit.set_defaults(command="audit")
+    _add_ini(audit)
+    audit.add_argument("--since", metavar="TIME", help="leave out what is older than this date, or date and time")
+    audit.add_argument("--user", metavar="ID", help="the entries of this user alone")
     database = commands.add_parser("db", help="look after the database", description="Look after the database.")
     _add_database_commands(database.add_subparsers(metavar="COMMAND", title="commands", required=True), sources)
     return parser

@@ -17,6 +17,8 @@ from aichat_backend.config.problems import ConfigurationError, variable
 from aichat_backend.imports import uncollected
 
 EX_FAILURE = 1
+EX_USAGE = 2
+"""The exit status for wrong arguments, as argparse has it."""
 EX_CONFIG = 78
 """The exit status for wrong settings, as in sysexits.h."""
 
@@ -27,6 +29,7 @@ def run(options: argparse.Namespace) -> int:
         "serve": _serve,
         "config": _config,
         "check": _check,
+        "audit": _audit,
         "db status": _database_status,
         "db upgrade": _database_upgrade,
         "db copy": _database_copy,
@@ -118,6 +121,17 @@ def _check(options: argparse.Namespace) -> int:
     for verdict in verdicts:
         print(verdict)
     return 0 if all(verdict.well for verdict in verdicts) else EX_FAILURE
+
+
+def _audit(options: argparse.Namespace) -> int:
+    from aichat_backend.audit_command import moment, tell
+
+    try:
+        since = moment(options.since) if options.since is not None else None
+    except ValueError:
+        _complain(f"--since: {options.since!r} is no time; give one such as 2026-03-01 or 2026-03-01T12:30:00+01:00")
+        return EX_USAGE
+    return _on_database(options, lambda url, say: tell(url, say, since=since, user_id=options.user))
 
 
 def _database_status(options: argparse.Namespace) -> int:

@@ -119,3 +119,41 @@ async def test_files_that_a_tool_returns_are_kept_and_shown_to_the_model(stage: 
     )
     (part,) = (part for part in stage.draft.parts() if isinstance(part, ToolResultPart))
     assert part.files == tuple(stage.files.kept)
+
+
+async def test_a_call_is_noted_before_it_runs(stage: Stage) -> None:
+    offer(stage, tool("query", policy=AUTO))
+    noted: list[list[tuple[str, str, str]]] = []
+
+    async def run(_arguments: Mapping[str, Any]) -> ToolOutcome:
+        noted.append([(start.call_id, start.tool, start.policy) for start in stage.audit.tools])
+        return ToolOutcome("ran")
+
+    stage.toolbox.behaviours["query"] = run
+    async with stage.taking():
+        model = await stage.asked()
+        model.use("a", "query", '{"sql": "said in confidence"}')
+        model.finish()
+        model = await stage.asked()
+        model.say("Done.")
+        model.finish()
+
+    assert noted == [[("a", "fake/query", "auto")]]
+    assert "said in confidence" not in repr(stage.audit.tools)
+
+
+async def test_a_call_that_cannot_be_noted_does_not_run(stage: Stage) -> None:
+    offer(stage, tool("query", policy=AUTO))
+    stage.audit.away = True
+    async with stage.taking():
+        model = await stage.asked()
+        model.use("a", "query")
+        model.finish()
+        model = await stage.asked()
+        model.say("A pity.")
+        model.finish()
+
+    assert stage.toolbox.calls == []
+    (result,) = [part for part in model.request.messages[-1].parts if isinstance(part, ToolResultPart)]
+    assert result.is_error
+    assert "Nothing ran" in result.text

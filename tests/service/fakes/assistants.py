@@ -56,6 +56,7 @@ async def answering(
             provider=provider,
             toolbox=toolbox or NoTools(),
             files=stores.files,
+            audit=stores.audit,
             options=OPTIONS,
             limits=limits or TurnLimits(),
         ),

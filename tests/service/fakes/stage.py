@@ -20,6 +20,7 @@ from aichat_backend.chat.turn_limits import TurnLimits
 from aichat_backend.chat.turns import OpenedTurn
 from aichat_backend.streams.log import EventLog
 from aichat_backend.streams.messages import StreamMessage, StreamMessageType
+from fakes.audit import AuditInMemory
 from fakes.files import FilesInMemory
 from fakes.messages import NOW, approval, user
 from fakes.reading import events_of
@@ -36,6 +37,7 @@ class Stage:
     provider: ScriptedProvider = field(default_factory=ScriptedProvider)
     toolbox: FakeToolbox = field(default_factory=FakeToolbox)
     files: FilesInMemory = field(default_factory=FilesInMemory)
+    audit: AuditInMemory = field(default_factory=AuditInMemory)
     limits: TurnLimits = field(default_factory=TurnLimits)
     draft: Draft = field(default_factory=Draft)
     log: EventLog = field(default_factory=EventLog)
@@ -48,6 +50,7 @@ class Stage:
             provider=self.provider,
             toolbox=self.toolbox,
             files=self.files,
+            audit=self.audit,
             options=ModelOptions(model="m"),
             limits=self.limits,
         )

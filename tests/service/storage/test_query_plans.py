@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Connection, Delete, Select, Update, text
 from sqlalchemy.dialects import sqlite
 
-from aichat_backend.storage import approvals, attachments, erasure, files, pins, queries, runs, usage
+from aichat_backend.storage import approvals, attachments, audit, erasure, files, pins, queries, runs, usage
 from aichat_backend.storage.database import Database
 from aichat_backend.storage.tables import blobs
 from fakes.databases import ON_SQLITE
@@ -87,6 +87,9 @@ STATEMENTS: dict[str, tuple[Statement, set[str]]] = {
     "end of a run": (runs.END, {RUN}),
     "end of a dead run": (runs.END_DEAD, {RUN}),
     "dead run": (runs.DEAD, {RUN, f"sessions {ROW}", f"messages {ROW}", HAS}),
+    "audit": (audit.PAGE, {"audit USING INDEX ix_audit_at_pk (at>?)"}),
+    "audit of a user": (audit.PAGE_OF_USER, {"ix_audit_user_id_at_pk (user_id=? AND at>?)"}),
+    "take a user out of the audit": (audit.TAKE_OUT_USER, {"ix_audit_user_id_at_pk (user_id=?)"}),
     "pins": (pins.PINNED, {"sqlite_autoindex_tool_pins_1 (server=? AND entry_digest=?)"}),
 }
 
@@ -110,9 +113,9 @@ PARAMETERS = {
     **dict.fromkeys(("owner", "last", "message_pk_", "session_pk_", "new_position", "new_count"), "1"),
     **dict.fromkeys(("limit", "offset", "first", "fewer"), 20),
     **dict.fromkeys(("ids", "removed", "contents"), ("a", "b")),
-    **dict.fromkeys(("now", "kept_before"), NOW),
+    **dict.fromkeys(("now", "kept_before", "after"), NOW),
     "today": NOW.date(),
-    "last_beat": 0,
+    **dict.fromkeys(("last_beat", "after_pk"), 0),
 }
 """What statements are given; every other parameter is some text."""
 

@@ -16,6 +16,7 @@ from aichat_backend.api.export_markdown import markdown_of
 from aichat_backend.api.identity import user_of
 from aichat_backend.api.parameters import session_of_path
 from aichat_backend.attachments.filenames import clean_filename
+from aichat_backend.chat.audit import AuditTrail
 from aichat_backend.chat.conversation import ConversationStore, Message, MessageStatus, Session
 from aichat_backend.chat.parts import Part, ReasoningPart, Role, TextPart, ToolCallPart, Usage
 from aichat_backend.errors import InvalidRequest
@@ -59,8 +60,9 @@ _FILE = Content(
 class ExportResource:
     """Conversations of the caller, as files."""
 
-    def __init__(self, store: ConversationStore) -> None:
+    def __init__(self, store: ConversationStore, audit: AuditTrail) -> None:
         self._store = store
+        self._audit = audit
 
     @endpoint(
         "GET",
@@ -75,6 +77,7 @@ class ExportResource:
         format_ = _format_of(request)
         session = await self._store.get_session(user_id, session_id)
         messages = await self._store.history(user_id, session_id)
+        await self._audit.exports(user_id, session_id, format_)
         media_type, suffix, write = _WRITERS[format_]
         name = clean_filename(session.title.replace("/", "-").replace("\\", "-"))
         data = write(session, messages, datetime.now(UTC))

@@ -11,12 +11,14 @@ import msgspec
 import structlog
 from msgspec import structs
 
+from aichat_backend.chat.approvals import digest
+from aichat_backend.chat.audit import AuditTrail, ToolStart
 from aichat_backend.chat.draft import Draft
 from aichat_backend.chat.files import FileStore, NewFile
 from aichat_backend.chat.parts import AttachmentPart, ToolCallPart, ToolResultPart
 from aichat_backend.chat.tool_events import live_execution, tool_calls
 from aichat_backend.chat.tools import Tool, Toolbox, ToolFile, ToolOutcome
-from aichat_backend.errors import ChatError
+from aichat_backend.errors import ChatError, Unavailable
 from aichat_backend.streams.log import EventLog
 from aichat_backend.streams.messages import StreamMessage, StreamMessageType
 
@@ -25,6 +27,7 @@ _log = structlog.get_logger(__name__)
 AT_ONCE = 8
 """Calls of one answer that run at the same time."""
 NOT_RUN = "The answer ended before this call; nothing ran."
+NOT_NOTED = "Nothing ran: calls cannot be recorded at the moment, and none runs without a record. Try again later."
 STOPPED = "The answer was stopped while the tool ran. It is not known what it has done."
 
 
@@ -41,6 +44,7 @@ class Executions:
         draft: Draft,
         log: EventLog,
         checkpoint: Callable[[], Awaitable[None]],
+        audit: AuditTrail,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._toolbox = toolbox
@@ -50,6 +54,7 @@ class Executions:
         self._draft = draft
         self._log = log
         self._checkpoint = checkpoint
+        self._audit = audit
         self._clock = clock
         self._places = asyncio.Semaphore(AT_ONCE)
 
@@ -90,6 +95,9 @@ class Executions:
         if arguments is None:
             self.refuse(call, "The arguments are not a JSON object; nothing ran.")
             return
+        if not await self._note(call, tool):
+            self.refuse(call, NOT_NOTED)
+            return
         started = self._clock()
         try:
             outcome = await self._toolbox.call(tool, arguments, user_id=self._user_id)
@@ -111,6 +119,27 @@ class Executions:
             failed=outcome.is_error,
             seconds=round((self._clock() - started).total_seconds(), 3),
         )
+
+    async def _note(self, call: ToolCallPart, tool: Tool) -> bool:
+        """Put the call into the audit trail; tells whether it is there. What is not must not run."""
+        start = ToolStart(
+            user_id=self._user_id,
+            session_id=self._session_id,
+            call_id=call.id,
+            tool=f"{tool.server}/{tool.server_name}",
+            policy=tool.policy,
+            tool_digest=tool.digest,
+            arguments_digest=digest(call.arguments),
+        )
+        try:
+            await self._audit.tool_starts(start)
+        except asyncio.CancelledError:
+            self.refuse(call, NOT_RUN)
+            raise
+        except Unavailable as error:
+            _log.warning("tool_not_noted", server=tool.server, tool=tool.server_name, detail=error.detail)
+            return False
+        return True
 
     def _result(
         self, call: ToolCallPart, outcome: ToolOutcome, started: datetime, files: tuple[AttachmentPart, ...] = ()

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
+from aichat_backend.chat.audit import AuditTrail
 from aichat_backend.chat.calls import Calls, WaitingCall
 from aichat_backend.chat.decided_calls import DecidedCalls
 from aichat_backend.chat.draft import Draft, unanswered_calls
@@ -55,6 +56,7 @@ class TurnResources:
     provider: Provider
     toolbox: Toolbox
     files: FileStore
+    audit: AuditTrail
     options: ModelOptions
     limits: TurnLimits
 
@@ -83,6 +85,7 @@ class Turn:
             draft=draft,
             log=log,
             checkpoint=checkpoint,
+            audit=resources.audit,
         )
         self._progress = Progress(resources.limits, opened.history)
         self._calls = Calls(opened.history, draft, self._executions, limits=resources.limits, progress=self._progress)

@@ -8,9 +8,11 @@ from msgspec.structs import replace
 from sqlalchemy import Connection, bindparam, insert, select, update
 
 from aichat_backend.chat.approvals import Approval, ApprovalStatus, Decision
-from aichat_backend.chat.conversation import Message
+from aichat_backend.chat.audit import AuditAction
+from aichat_backend.chat.conversation import Message, Session
 from aichat_backend.errors import Conflict, InvalidRequest
 from aichat_backend.storage import encoding
+from aichat_backend.storage.audit import AuditEntry, note
 from aichat_backend.storage.queries import OF_OWNER
 from aichat_backend.storage.rows import MESSAGE_COLUMNS, approval_row
 from aichat_backend.storage.tables import approvals, messages, sessions
@@ -47,16 +49,23 @@ def insert_approval(connection: Connection, approval: Approval, message_pk: int,
     connection.execute(_INSERT, approval_row(approval, message_pk, session_pk))
 
 
-def supersede(connection: Connection, session_pk: int, history: tuple[Message, ...]) -> tuple[Message, ...]:
+def supersede(
+    connection: Connection, session: Session, session_pk: int, history: tuple[Message, ...], now: datetime
+) -> tuple[Message, ...]:
     """Leave no approval of the session pending; the history says so."""
     if not any(_pending(message) for message in history):
         return history
     connection.execute(_SUPERSEDE, {"session_pk_": session_pk})
+    for message in history:
+        if _pending(message):
+            note_decision(connection, AuditAction.SUPERSEDED, message, session, now)
     return tuple(_superseded(message) if _pending(message) else message for message in history)
 
 
-def claim(connection: Connection, approval: Approval, message_pk: int, decision: Decision, now: datetime) -> None:
-    """Let the approval leave its pending state by this decision, unless another one was first.
+def claim(
+    connection: Connection, approval: Approval, message_pk: int, decision: Decision, now: datetime
+) -> ApprovalStatus:
+    """Let the approval leave its pending state by this decision, unless another one was first; tells for which.
 
     Raises:
         Conflict: it is decided already, or it can no longer be approved.
@@ -71,11 +80,35 @@ def claim(connection: Connection, approval: Approval, message_pk: int, decision:
     values = {"message_pk_": message_pk, "decided": status.value, "approved": encoding.encode(approved)}
     if not connection.execute(_CLAIM, values).rowcount:
         raise _decided()
+    return status
 
 
-def unclaim(connection: Connection, message_pk: int) -> None:
-    """Let an approval that was given be pending once more."""
-    connection.execute(_RETURN, {"message_pk_": message_pk})
+def unclaim(connection: Connection, message_pk: int) -> bool:
+    """Let an approval that was given be pending once more; tells whether it was given."""
+    return bool(connection.execute(_RETURN, {"message_pk_": message_pk}).rowcount)
+
+
+def note_decision(connection: Connection, action: AuditAction, asked: Message, session: Session, now: datetime) -> None:
+    """Put into the audit trail what became of the approval that the message asks for."""
+    assert asked.approval is not None  # noqa: S101
+    calls = [
+        {"call_id": call.call_id, "tool_digest": call.tool_digest, "arguments_digest": call.arguments_digest}
+        for call in asked.approval.calls
+    ]
+    details: dict[str, object] = {"calls": calls}
+    if action is AuditAction.APPROVED:
+        details["approved_ids"] = asked.approval.approved_ids
+    note(
+        connection,
+        AuditEntry(
+            at=now,
+            action=action,
+            user_id=session.user_id,
+            session_id=session.id,
+            subject=asked.id,
+            details=details,
+        ),
+    )
 
 
 def _approved_ids(approval: Approval, decision: Decision) -> tuple[str, ...]:

@@ -6,11 +6,13 @@ from collections.abc import Callable, Sequence
 
 from sqlalchemy import Connection
 
+from aichat_backend.chat.audit import AuditAction
 from aichat_backend.chat.conversation import Message, Page, Session, random_id
 from aichat_backend.errors import InvalidRequest
 from aichat_backend.storage import queries
 from aichat_backend.storage.adding import insert_session
 from aichat_backend.storage.attachments import REMOVE_ALL_OF_SESSION
+from aichat_backend.storage.audit import AuditEntry, note
 from aichat_backend.storage.clock import Clock, utc_now
 from aichat_backend.storage.database import Storage
 from aichat_backend.storage.erasure import erase_user
@@ -96,24 +98,31 @@ class SqlConversationStore:
     async def delete_session(self, user_id: str, session_id: str) -> None:
         """Remove the session and all its messages."""
         parameters = named(user_id, session_id)
+        deleted = AuditEntry(
+            at=self._clock(), action=AuditAction.SESSION_DELETED, user_id=user_id, session_id=session_id
+        )
 
         def delete(connection: Connection) -> None:
             the_session(connection, queries.LOCKED_SESSION, parameters)
             REMOVE_ALL_OF_SESSION.run(connection, parameters)
             connection.execute(queries.DELETE_SESSION, parameters)
             connection.execute(queries.COUNT_SESSIONS_LESS, {"owner": user_id, "fewer": 1})
+            note(connection, deleted)
 
         await self._database.write(delete)
 
     async def clear_messages(self, user_id: str, session_id: str) -> None:
         """Remove the session's messages, keep the session."""
         parameters = named(user_id, session_id)
-        touched = {**parameters, "now": self._clock()}
+        now = self._clock()
+        touched = {**parameters, "now": now}
+        cleared = AuditEntry(at=now, action=AuditAction.MESSAGES_CLEARED, user_id=user_id, session_id=session_id)
 
         def clear(connection: Connection) -> None:
             if not connection.execute(queries.CLEAR_SESSION, touched).rowcount:
                 raise session_not_found()
             REMOVE_ALL_OF_SESSION.run(connection, parameters)
+            note(connection, cleared)
 
         await self._database.write(clear)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -21,6 +21,7 @@ _encoder = msgspec.json.Encoder()
 _parts = msgspec.json.Decoder(tuple[Part, ...])
 _context = msgspec.json.Decoder(dict[str, str])
 _calls = msgspec.json.Decoder(tuple[BoundCall, ...])
+_details = msgspec.json.Decoder(dict[str, Any])
 _ids = msgspec.json.Decoder(tuple[str, ...])
 _draft = msgspec.json.Decoder(KeptDraft)
 
@@ -57,6 +58,11 @@ def decode_ids(text: str) -> tuple[str, ...]:
 def decode_draft(text: str) -> KeptDraft:
     """What was kept of an answer under way."""
     return _decode(_draft, text)
+
+
+def decode_details(text: str) -> dict[str, Any]:
+    """What an entry of the audit trail tells beside its columns."""
+    return _decode(_details, text)
 
 
 def _decode(decoder: msgspec.json.Decoder[T], text: str) -> T:

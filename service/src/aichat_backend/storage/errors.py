@@ -40,6 +40,10 @@ class NewerDatabase(StorageError):
     """A newer version of the program has changed the schema already."""
 
 
+class UpgradeNeeded(StorageError):
+    """The schema is of an older version, and whoever asks does not change it."""
+
+
 class UpgradeFailed(StorageError):
     """The schema could not be brought to this version's state; it is as it was."""
 

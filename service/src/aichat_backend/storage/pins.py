@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, Executable, bindparam, select
 
+from aichat_backend.chat.audit import AuditAction
+from aichat_backend.storage.audit import AuditEntry, note
+from aichat_backend.storage.clock import Clock, utc_now
 from aichat_backend.storage.database import Storage
 from aichat_backend.storage.tables import tool_pins
 
@@ -30,8 +33,9 @@ def _pin(insert_or_nothing: InsertOrUpdate) -> Executable:
 class SqlToolPins:
     """Pinned tools in SQL. A server may call its tools what it likes: names are kept as JSON, which has escapes."""
 
-    def __init__(self, database: Storage) -> None:
+    def __init__(self, database: Storage, *, clock: Clock = utc_now) -> None:
         self._database = database
+        self._clock = clock
 
     async def pinned(self, server: str, entry_digest: str) -> Mapping[str, str]:
         """Tool (as its server calls it) → digest, under that state of the server's entry in the configuration."""
@@ -52,7 +56,15 @@ class SqlToolPins:
             for tool, digest in digests.items()
         ]
 
+        pinned = AuditEntry(
+            at=self._clock(),
+            action=AuditAction.TOOLS_PINNED,
+            tool=server,
+            details={"entry_digest": entry_digest, "tools": dict(digests)},
+        )
+
         def store(connection: Connection) -> None:
             connection.execute(statement, pins)
+            note(connection, pinned)
 
         await self._database.write(store)

@@ -177,3 +177,21 @@ runs = Table(
     Column("draft", Text, nullable=False),
     Column("kept_at", Instant, nullable=False),
 )
+
+# What was decided and done. Rows are added, and changed only to take a user out who wants to be erased: see `audit.py`.
+audit = Table(
+    "audit",
+    metadata,
+    Column("pk", RowNumber, primary_key=True),
+    Column("at", Instant, nullable=False),
+    Column("action", String(32), nullable=False),
+    Column("user_id", String(64)),
+    Column("session_id", String(64)),
+    Column("subject", Text),
+    Column("tool", Text),
+    Column("details", Text, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+Index(None, audit.c.at, audit.c.pk)
+Index(None, audit.c.user_id, audit.c.at, audit.c.pk)

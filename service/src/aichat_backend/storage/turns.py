@@ -8,6 +8,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from aichat_backend.chat.approvals import Decision
+from aichat_backend.chat.audit import AuditAction
 from aichat_backend.chat.conversation import Message, MessageStatus, Session, random_id
 from aichat_backend.chat.parts import Part, Role, TextPart
 from aichat_backend.chat.turns import OpenedTurn
@@ -16,7 +17,7 @@ from aichat_backend.errors import Conflict, InvalidRequest, NotFound, TakenOver
 from aichat_backend.storage import queries
 from aichat_backend.storage.adding import grow_or_insert_session, insert_message, insert_session
 from aichat_backend.storage.answers import put_answer
-from aichat_backend.storage.approvals import APPROVAL, claim, supersede, unclaim
+from aichat_backend.storage.approvals import APPROVAL, claim, note_decision, supersede, unclaim
 from aichat_backend.storage.clock import Clock, utc_now
 from aichat_backend.storage.database import Storage
 from aichat_backend.storage.encoding import with_repaired_text
@@ -80,7 +81,7 @@ class SqlTurnStore:
 
         def go_on(connection: Connection) -> OpenedTurn:
             row, created = grow_or_insert_session(connection, wanted, self._database.insert)
-            before = supersede(connection, row.pk, _history(connection, wanted))
+            before = supersede(connection, wanted, row.pk, _history(connection, wanted), now)
             message_pk = insert_message(connection, message, row.pk, row.message_count)
             turn = OpenedTurn(
                 run_id=self._new_id(), session=session_of(row), created=created, history=(*before, message)
@@ -103,7 +104,7 @@ class SqlTurnStore:
         def reopen(connection: Connection) -> OpenedTurn:
             row = the_session(connection, queries.LOCKED_SESSION, parameters)
             session = session_of(row)
-            said = supersede(connection, row.pk, _history(connection, session))
+            said = supersede(connection, session, row.pk, _history(connection, session), now)
             asked = max((place for place, message in enumerate(said, 1) if message.role is Role.USER), default=0)
             if not asked:
                 raise Conflict("There is no question to answer again.", code="nothing_to_regenerate")
@@ -151,7 +152,7 @@ class SqlTurnStore:
             parameters = named(user_id, found.session_id)
             # First of all, so that the session's other writers wait where there is more than one.
             connection.execute(queries.TOUCH_SESSION, {**parameters, "now": now})
-            claim(connection, approval_of(found), found.message_pk, decision, now)
+            status = claim(connection, approval_of(found), found.message_pk, decision, now)
             row = connection.execute(queries.SESSION, parameters).one()
             history = connection.execute(queries.MESSAGES_UP_TO, {**parameters, "last": found.position})
             turn = OpenedTurn(
@@ -160,6 +161,7 @@ class SqlTurnStore:
                 history=tuple(map(message_of, history)),
                 decision=decision,
             )
+            note_decision(connection, AuditAction(status.value), turn.message, turn.session, now)
             return self._begun(connection, turn, now, row.pk, found.message_pk)
 
         return await self._database.write(decide)
@@ -203,11 +205,12 @@ class SqlTurnStore:
     async def return_approval(self, turn: OpenedTurn) -> None:
         """Let the approval that the turn has claimed wait again, unless another process has ended the run."""
         parameters = {**_named(turn.session), "message": turn.message.id}
+        now = self._clock()
 
         def give_back(connection: Connection) -> None:
             row = connection.execute(queries.LOCKED_MESSAGE, parameters).one_or_none()
-            if row is not None and end_run(connection, turn):
-                unclaim(connection, row.pk)
+            if row is not None and end_run(connection, turn) and unclaim(connection, row.pk):
+                note_decision(connection, AuditAction.APPROVAL_RETURNED, turn.message, turn.session, now)
 
         await self._database.write(give_back)
 

@@ -1,0 +1,191 @@
+"""The audit trail: one row for each thing that is to be told, in the transaction of the thing."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import Connection
+
+from aichat_backend.chat.approvals import Decision
+from aichat_backend.chat.audit import AuditAction, ToolStart
+from aichat_backend.errors import Conflict, NotFound
+from aichat_backend.storage.audit import AuditEntry, SqlAuditTrail, note
+from aichat_backend.storage.database import Database
+from aichat_backend.storage.pins import SqlToolPins
+from fakes.clock import SteppingClock
+from fakes.conversations import approval_of_calls, ask
+from fakes.sql import change, rows
+from fakes.stores import Store
+
+
+@pytest.fixture
+def audit(database: Database, clock: SteppingClock) -> SqlAuditTrail:
+    return SqlAuditTrail(database, clock=clock)
+
+
+def start(user_id: str = "1", call_id: str = "c") -> ToolStart:
+    return ToolStart(
+        user_id=user_id,
+        session_id="s",
+        call_id=call_id,
+        tool="files/read",
+        policy="auto",
+        tool_digest="t",
+        arguments_digest="a",
+    )
+
+
+async def actions(audit: SqlAuditTrail) -> list[AuditAction]:
+    return [entry.action for entry in await audit.entries()]
+
+
+async def ask_for_approval(store: Store) -> str:
+    """A session in which two calls wait; the id of the approval."""
+    turn = await ask(store, "1", "s")
+    asking = approval_of_calls("a", "b")
+    assert await store.close_turn(turn, asking)
+    return asking.id
+
+
+async def test_an_approval_is_noted_with_the_calls_it_is_about(store: Store, audit: SqlAuditTrail) -> None:
+    approval_id = await ask_for_approval(store)
+    turn = await store.decide_turn("1", "s", Decision(approval_id, approved=True, call_ids=frozenset({"b"})))
+
+    (entry,) = await audit.entries()
+    assert (entry.action, entry.user_id, entry.session_id, entry.subject) == (
+        AuditAction.APPROVED,
+        "1",
+        "s",
+        approval_id,
+    )
+    assert entry.details["approved_ids"] == ["b"]
+    assert turn.message.approval is not None
+    assert [call["call_id"] for call in entry.details["calls"]] == ["a", "b"]
+    assert [call["arguments_digest"] for call in entry.details["calls"]] == [
+        call.arguments_digest for call in turn.message.approval.calls
+    ]
+
+
+async def test_a_denial_is_noted_and_a_decision_that_comes_too_late_is_not(store: Store, audit: SqlAuditTrail) -> None:
+    approval_id = await ask_for_approval(store)
+    turn = await store.decide_turn("1", "s", Decision(approval_id, approved=False))
+    await store.leave_turn(turn)
+    with pytest.raises(Conflict):
+        await store.decide_turn("1", "s", Decision(approval_id, approved=True))
+
+    assert await actions(audit) == [AuditAction.DENIED]
+
+
+async def test_an_approval_that_was_given_back_is_noted(store: Store, audit: SqlAuditTrail) -> None:
+    approval_id = await ask_for_approval(store)
+    await store.return_approval(await store.decide_turn("1", "s", Decision(approval_id, approved=True)))
+
+    assert await actions(audit) == [AuditAction.APPROVED, AuditAction.APPROVAL_RETURNED]
+
+
+async def test_what_waits_while_the_user_goes_on_is_noted_as_superseded(store: Store, audit: SqlAuditTrail) -> None:
+    approval_id = await ask_for_approval(store)
+    await ask(store, "1", "s", "Something else")
+
+    (entry,) = await audit.entries()
+    assert (entry.action, entry.subject) == (AuditAction.SUPERSEDED, approval_id)
+
+
+async def test_deleting_and_clearing_are_noted_once_and_only_when_they_happen(
+    store: Store, audit: SqlAuditTrail
+) -> None:
+    await ask(store, "1", "s")
+    await store.clear_messages("1", "s")
+    await store.delete_session("1", "s")
+    for gone in (store.delete_session, store.clear_messages):
+        with pytest.raises(NotFound):
+            await gone("1", "s")
+
+    assert await actions(audit) == [AuditAction.MESSAGES_CLEARED, AuditAction.SESSION_DELETED]
+
+
+async def test_tools_that_are_pinned_are_noted(database: Database, audit: SqlAuditTrail, clock: SteppingClock) -> None:
+    await SqlToolPins(database, clock=clock).pin("files", "entry", {"read": "r", "write": "w"})
+
+    (entry,) = await audit.entries()
+    assert (entry.action, entry.user_id, entry.tool) == (AuditAction.TOOLS_PINNED, None, "files")
+    assert entry.details == {"entry_digest": "entry", "tools": {"read": "r", "write": "w"}}
+
+
+async def test_a_tool_and_an_export_are_noted(audit: SqlAuditTrail) -> None:
+    await audit.tool_starts(start())
+    await audit.exports("1", "s", "json")
+
+    tool, export = await audit.entries()
+    assert (tool.action, tool.tool, tool.subject) == (AuditAction.TOOL_STARTED, "files/read", "c")
+    assert tool.details == {"policy": "auto", "tool_digest": "t", "arguments_digest": "a"}
+    assert (export.action, export.session_id, export.details) == (
+        AuditAction.SESSION_EXPORTED,
+        "s",
+        {"format": "json"},
+    )
+
+
+async def test_what_fails_leaves_no_entry(database: Database, audit: SqlAuditTrail, clock: SteppingClock) -> None:
+    def fail(connection: Connection) -> None:
+        note(connection, AuditEntry(at=clock(), action=AuditAction.SESSION_DELETED))
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        await database.write(fail)
+
+    assert await actions(audit) == []
+
+
+async def test_of_an_erased_user_stays_what_was_done_and_not_who_did_it(
+    store: Store, audit: SqlAuditTrail, database: Database
+) -> None:
+    approval_id = await ask_for_approval(store)
+    await store.leave_turn(await store.decide_turn("1", "s", Decision(approval_id, approved=True)))
+    await audit.tool_starts(start())
+    await audit.tool_starts(start(user_id="2", call_id="other"))
+    await store.erase("1")
+
+    entries = await audit.entries()
+    mine = [entry for entry in entries if entry.user_id != "2"]
+    assert [entry.action for entry in mine] == [
+        AuditAction.APPROVED,
+        AuditAction.TOOL_STARTED,
+        AuditAction.USER_ERASED,
+    ]
+    assert len({entry.user_id for entry in mine}) == 1
+    assert all(entry.user_id is not None and entry.user_id.startswith("erased-") for entry in mine)
+    assert [(entry.session_id, entry.subject, entry.tool, entry.details) for entry in mine] == [
+        (None, None, None, {}),
+        (None, None, "files/read", {}),
+        (None, None, None, {}),
+    ]
+    assert [entry.subject for entry in entries if entry.user_id == "2"] == ["other"]
+    assert approval_id not in repr(await rows(database, "SELECT * FROM audit"))
+
+
+async def test_entries_are_read_by_time_and_by_user_over_many_pages(
+    audit: SqlAuditTrail, database: Database, clock: SteppingClock
+) -> None:
+    await change(
+        database,
+        """INSERT INTO audit (at, action, user_id, details)
+           WITH RECURSIVE n (i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 1201)
+           SELECT i, 'tool_started', CAST(i % 2 AS TEXT), '{}' FROM n""",
+    )
+    await audit.tool_starts(start())
+
+    everything = await audit.entries()
+    assert len(everything) == 1202
+    assert [entry.at for entry in everything] == sorted(entry.at for entry in everything)
+    assert len(await audit.entries(user_id="1")) == 602
+    assert len(await audit.entries(since=everything[-1].at)) == 1
+    assert await audit.entries(since=clock.now + timedelta(days=1), user_id="1") == ()
+
+
+async def test_odd_names_of_tools_and_calls_can_be_noted(audit: SqlAuditTrail) -> None:
+    await audit.tool_starts(start(call_id="a\0b\ud800"))
+
+    (entry,) = await audit.entries()
+    assert entry.subject == "a\N{REPLACEMENT CHARACTER}b\N{REPLACEMENT CHARACTER}"
