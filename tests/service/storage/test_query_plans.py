@@ -74,7 +74,7 @@ STATEMENTS: dict[str, tuple[Statement, set[str]]] = {
     "contents of a user": (attachments.REMOVE_ALL_OF_OWNER._contents, {*LEAVING, ROWS, ALL_OF_USER}),
     "messages of a user": (attachments.REMOVE_ALL_OF_OWNER._messages, {ROWS, ALL_OF_USER}),
     "contents": (files.CONTENTS, {CONTENTS}),
-    "held contents": (files.HELD_CONTENTS, {CONTENTS}),
+    "claim contents": (attachments.CLAIM_CONTENTS, {CONTENTS}),
     "stale uploads": (attachments.STALE_UPLOADS, {"ix_uploads_kept_at (kept_at<?)"}),
     "delete stale uploads": (attachments.DELETE_STALE_UPLOADS, {"ix_uploads_kept_at (kept_at<?)"}),
     "delete unreferenced": (attachments.DELETE_UNREFERENCED, {CONTENTS, SHARED, KEPT}),

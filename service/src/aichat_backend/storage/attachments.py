@@ -6,7 +6,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Delete, Select, and_, bindparam, delete, exists, insert, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Delete,
+    Select,
+    Update,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    insert,
+    select,
+    update,
+)
 
 from aichat_backend.chat.conversation import Message
 from aichat_backend.chat.parts import AttachmentPart, ToolResultPart
@@ -37,6 +50,10 @@ DELETE_UNREFERENCED = delete(blobs).where(
     blobs.c.sha256.in_(bindparam("contents", expanding=True)), ~IS_ATTACHED, ~IS_UPLOADED
 )
 
+CLAIM_CONTENTS = (
+    update(blobs).where(blobs.c.sha256.in_(bindparam("contents", expanding=True))).values(size=blobs.c.size)
+)
+
 _INSERT = insert(attachments)
 _FORGET_UPLOADS = delete(uploads).where(uploads.c.id.in_(bindparam("ids", expanding=True)))
 
@@ -59,8 +76,10 @@ def _files_of(message: Message) -> Iterator[AttachmentPart]:
 
 def drop_uploads(connection: Connection, files: Sequence[AttachmentPart]) -> None:
     """Remove contents that were kept for a message which will not come, unless they are of others as well."""
+    contents = [file.sha256 for file in files]
     connection.execute(_FORGET_UPLOADS, {"ids": [file.id for file in files]})
-    connection.execute(DELETE_UNREFERENCED, {"contents": [file.sha256 for file in files]})
+    claim_contents(connection, CLAIM_CONTENTS, {"contents": contents})
+    connection.execute(DELETE_UNREFERENCED, {"contents": contents})
 
 
 def drop_stale_uploads(connection: Connection, now: datetime) -> None:
@@ -69,7 +88,19 @@ def drop_stale_uploads(connection: Connection, now: datetime) -> None:
     contents = connection.execute(STALE_UPLOADS, kept_before).scalars().all()
     if contents:
         connection.execute(DELETE_STALE_UPLOADS, kept_before)
+        claim_contents(connection, CLAIM_CONTENTS, {"contents": contents})
         connection.execute(DELETE_UNREFERENCED, {"contents": contents})
+
+
+def claim_contents(connection: Connection, claim: Update, parameters: Mapping[str, Any]) -> None:
+    """Let whoever else keeps or removes these contents at the same time run again, and see what was done here.
+
+    Whether contents are needed depends on rows that others add and remove. A snapshot does not show these, and no lock
+    on the contents makes it newer; but of two transactions that write the same row, one runs again. Where writers come
+    one by one there is nothing to do, and writing the row would write the file.
+    """
+    if connection.dialect.name != "sqlite":
+        connection.execute(claim, parameters)
 
 
 class Removal:
@@ -80,17 +111,19 @@ class Removal:
 
     def __init__(self, doomed: ColumnElement[bool]) -> None:
         leaving = select(messages.c.pk).where(doomed)
-        self._contents = _contents_of(leaving)
+        theirs = select(attachments.c.sha256).where(attachments.c.message_pk.in_(leaving))
+        self._claim = update(blobs).where(blobs.c.sha256.in_(theirs)).values(size=blobs.c.size)
+        self._contents = _contents_of(theirs, leaving)
         self._messages = delete(messages).where(doomed)
 
     def run(self, connection: Connection, parameters: Mapping[str, Any]) -> None:
         """Remove them."""
+        claim_contents(connection, self._claim, parameters)
         connection.execute(self._contents, parameters)
         connection.execute(self._messages, parameters)
 
 
-def _contents_of(leaving: Select[*tuple[Any, ...]]) -> Delete:
-    theirs = select(attachments.c.sha256).where(attachments.c.message_pk.in_(leaving))
+def _contents_of(theirs: Select[tuple[str]], leaving: Select[*tuple[Any, ...]]) -> Delete:
     elsewhere = exists().where(attachments.c.sha256 == blobs.c.sha256, attachments.c.message_pk.not_in(leaving))
     return delete(blobs).where(blobs.c.sha256.in_(theirs), ~elsewhere, ~IS_UPLOADED)
 

@@ -14,7 +14,13 @@ from aichat_backend.chat.conversation import random_id
 from aichat_backend.chat.files import NewFile, StoredFile
 from aichat_backend.chat.parts import AttachmentPart
 from aichat_backend.errors import NotFound
-from aichat_backend.storage.attachments import ATTACHMENT, drop_stale_uploads, drop_uploads
+from aichat_backend.storage.attachments import (
+    ATTACHMENT,
+    CLAIM_CONTENTS,
+    claim_contents,
+    drop_stale_uploads,
+    drop_uploads,
+)
 from aichat_backend.storage.clock import Clock, utc_now
 from aichat_backend.storage.database import Storage
 from aichat_backend.storage.rows import attachment_of
@@ -25,11 +31,6 @@ if TYPE_CHECKING:
     from aichat_backend.storage.engines import InsertOrUpdate
 
 CONTENTS = select(blobs.c.data, blobs.c.text).where(blobs.c.sha256 == bindparam("sha256"))
-
-HELD_CONTENTS = (
-    select(blobs.c.sha256).where(blobs.c.sha256 == bindparam("sha256")).with_for_update(read=True, key_share=True)
-)
-"""Kept from whoever is about to remove them because nobody refers to them yet."""
 
 _INSERT_UPLOAD = insert(uploads)
 
@@ -60,7 +61,7 @@ class SqlFileStore:
         def store(connection: Connection) -> AttachmentPart:
             drop_stale_uploads(connection, now)
             connection.execute(insert_contents, contents)
-            connection.execute(HELD_CONTENTS, {"sha256": sha256})
+            claim_contents(connection, CLAIM_CONTENTS, {"contents": [sha256]})
             connection.execute(_INSERT_UPLOAD, upload)
             return part
 
