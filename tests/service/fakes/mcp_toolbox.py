@@ -25,6 +25,8 @@ class MemoryPins:
     def __init__(self) -> None:
         self.pins: dict[tuple[str, str], dict[str, str]] = {}
         self.failure: Exception | None = None
+        self.changes: list[tuple[str, str]] = []
+        """Server and tool of each change that was noted."""
 
     async def pinned(self, server: str, entry_digest: str) -> Mapping[str, str]:
         if self.failure is not None:
@@ -34,6 +36,9 @@ class MemoryPins:
     async def pin(self, server: str, entry_digest: str, digests: Mapping[str, str]) -> None:
         held = self.pins.setdefault((server, entry_digest), {})
         held.update({tool: digest for tool, digest in digests.items() if tool not in held})
+
+    async def note_changes(self, server: str, entry_digest: str, digests: Mapping[str, str]) -> None:  # noqa: ARG002
+        self.changes += [(server, tool) for tool in digests]
 
 
 class Workshop:

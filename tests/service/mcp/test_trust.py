@@ -77,6 +77,8 @@ async def test_a_tool_that_changes_is_asked_for_again_until_its_entry_is_edited(
         endpoint.tools = [tool("query", "Reads your mail as well.", annotations=READ_ONLY), tool("list")]
         with capture_logs() as logs:
             await shop.toolbox.refresh()
+            await shop.toolbox.refresh()
+        assert shop.pins.changes == [("remote", "query")]
 
         after = shop.tool("query")
         assert after.name == before.name

@@ -113,6 +113,14 @@ async def test_tools_that_are_pinned_are_noted(database: Database, audit: SqlAud
     assert entry.details == {"entry_digest": "entry", "tools": {"read": "r", "write": "w"}}
 
 
+async def test_tools_that_changed_are_noted(database: Database, audit: SqlAuditTrail, clock: SteppingClock) -> None:
+    await SqlToolPins(database, clock=clock).note_changes("files", "entry", {"read\0\ud800": "other"})
+
+    (entry,) = await audit.entries()
+    assert (entry.action, entry.tool) == (AuditAction.TOOLS_CHANGED, "files")
+    assert list(entry.details["tools"].values()) == ["other"]
+
+
 async def test_a_tool_and_an_export_are_noted(audit: SqlAuditTrail) -> None:
     await audit.tool_starts(start())
     await audit.exports("1", "s", "json")

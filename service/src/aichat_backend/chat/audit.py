@@ -25,6 +25,8 @@ class AuditAction(StrEnum):
     USER_ERASED = "user_erased"
     TOOLS_PINNED = "tools_pinned"
     """The tools of a server's entry that is new or was edited, its policy among it, are taken for what they are now."""
+    TOOLS_CHANGED = "tools_changed"
+    """Tools of a server are not what they were when they were pinned; they are asked for from now on."""
 
 
 class ToolStart(Struct, frozen=True, kw_only=True):

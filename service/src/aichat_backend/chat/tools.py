@@ -126,6 +126,9 @@ class ToolPins(Protocol):
     async def pin(self, server: str, entry_digest: str, digests: Mapping[str, str]) -> None:
         """Remember tools that are new; those that are pinned already stay as they are."""
 
+    async def note_changes(self, server: str, entry_digest: str, digests: Mapping[str, str]) -> None:
+        """Put into the audit trail that these tools are not what they were, or were not there."""
+
 
 class NoTools:
     """A toolbox without tools."""

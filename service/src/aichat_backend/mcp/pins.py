@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from time import monotonic
 
 from aichat_backend.chat.tools import ToolPins
@@ -27,6 +27,8 @@ class Pins:
         self._entry = entry
         self._pins = pins
         self._open_until = -math.inf
+        self._noted: dict[str, str] = {}
+        """The changes that are in the audit trail."""
 
     async def unchanged(self, tools: Sequence[ListedTool]) -> frozenset[str]:
         """The names of the tools that are what they were; at the entry's first use, that is remembered.
@@ -46,7 +48,15 @@ class Pins:
                 if new and monotonic() < self._open_until:
                     await self._pins.pin(self._entry.name, self._entry.digest, new)
                     known = {**new, **known}
+                await self._note_changes({name: text for name, text in digests.items() if known.get(name) != text})
         except Exception as error:
             # Whatever it is: without an answer nothing counts as unchanged.
             raise PinsUnknown from error
         return frozenset(name for name, digest in digests.items() if known.get(name) == digest)
+
+    async def _note_changes(self, changed: Mapping[str, str]) -> None:
+        """Tell of each change once; of one that stands after a restart, once more."""
+        news = {name: text for name, text in changed.items() if self._noted.get(name) != text}
+        if news:
+            await self._pins.note_changes(self._entry.name, self._entry.digest, news)
+            self._noted.update(news)

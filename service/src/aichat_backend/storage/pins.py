@@ -56,15 +56,23 @@ class SqlToolPins:
             for tool, digest in digests.items()
         ]
 
-        pinned = AuditEntry(
-            at=self._clock(),
-            action=AuditAction.TOOLS_PINNED,
-            tool=server,
-            details={"entry_digest": entry_digest, "tools": dict(digests)},
-        )
+        pinned = self._entry(AuditAction.TOOLS_PINNED, server, entry_digest, digests)
 
         def store(connection: Connection) -> None:
             connection.execute(statement, pins)
             note(connection, pinned)
 
         await self._database.write(store)
+
+    async def note_changes(self, server: str, entry_digest: str, digests: Mapping[str, str]) -> None:
+        """Put into the audit trail that these tools are not what they were, or were not there."""
+        changed = self._entry(AuditAction.TOOLS_CHANGED, server, entry_digest, digests)
+        await self._database.write(lambda connection: note(connection, changed))
+
+    def _entry(self, action: AuditAction, server: str, entry_digest: str, digests: Mapping[str, str]) -> AuditEntry:
+        return AuditEntry(
+            at=self._clock(),
+            action=action,
+            tool=server,
+            details={"entry_digest": entry_digest, "tools": dict(digests)},
+        )
