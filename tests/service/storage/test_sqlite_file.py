@@ -62,7 +62,7 @@ def folder() -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
-@pytest.mark.parametrize("mask", [0o000, 0o022, 0o077])
+@pytest.mark.parametrize("mask", [0o000, 0o022, 0o077, 0o277])
 async def test_only_its_owner_may_read_the_database_whatever_the_umask(tmp_path: Path, mask: int) -> None:
     with umask(mask):
         database = await Database.open(f"sqlite:///{tmp_path}/chat.db")
@@ -182,6 +182,36 @@ async def test_a_database_whose_folder_became_read_only_is_named(folder: Path) -
     folder.chmod(0o500)
 
     assert f"The database {folder}/chat.db cannot be written" in str(await _refused(folder / "chat.db"))
+
+
+async def test_a_folder_of_another_user_is_named_with_its_owner_and_the_remedy() -> None:
+    refused = str(await _refused(Path("/chat.db")))
+
+    assert "The database /chat.db cannot be created: Permission denied. / belongs to root with mode 0755" in refused
+    assert "chown" in refused
+
+
+async def test_a_folder_that_is_hidden_in_a_closed_one_is_told_with_the_closed_one(folder: Path) -> None:
+    (folder / "inner").mkdir()
+    folder.chmod(0)
+
+    refused = str(await _refused(folder / "inner" / "chat.db"))
+
+    assert f"The folder {folder}/inner of the database cannot be reached: Permission denied. {folder} b" in refused
+        f"The folder {folder}/inner of the database cannot be reached: Permission denied. {folder} belongs" in refused
+    )
+
+
+async def test_a_log_that_may_not_be_written_is_named(folder: Path) -> None:
+    with ordinary_user():
+        await (await Database.open(f"sqlite:///{folder}/chat.db")).close()
+        (folder / "chat.db-wal").touch()
+        (folder / "chat.db-wal").chmod(0o400)
+
+    refused = str(await _refused(folder / "chat.db"))
+
+    assert f"{folder}/chat.db-wal belongs to" in refused
+    assert "with mode 0400: chmod u+rw" in refused
 
 
 async def test_a_read_only_file_is_named(folder: Path) -> None:
