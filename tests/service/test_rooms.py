@@ -13,7 +13,19 @@ import aichat_backend
 
 PACKAGE = Path(aichat_backend.__file__).parent
 ANYWHERE = ("__init__", "errors", "imports")
-STORED = ("approvals", "audit", "conversation", "files", "parts", "text", "tools", "turns", "underway", "usage")
+STORED = (
+    "approvals",
+    "audit",
+    "conversation",
+    "files",
+    "parts",
+    "search",
+    "text",
+    "tools",
+    "turns",
+    "underway",
+    "usage",
+)
 START_UP = (
     "app",
     "audit_command",

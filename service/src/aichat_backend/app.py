@@ -261,7 +261,7 @@ def _resources(
     yield QuestionResource(asking, answers, assistant, EventStreams(metrics), quota, intake.limits)
     yield UploadResource(asking, answers, quota, intake.limits)
     yield DecisionResource(assistant, answers)
-    yield SessionResource(stores.conversations, assistant)
+    yield SessionResource(stores.conversations, stores.conversations, assistant)
     yield ExportResource(stores.conversations, stores.audit)
     yield AttachmentResource(stores.files)
     yield ToolResource(toolbox)

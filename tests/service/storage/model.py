@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from aichat_backend.chat.approvals import Approval, ApprovalStatus
 from aichat_backend.chat.conversation import Message, Session
 from aichat_backend.chat.parts import AttachmentPart, Role, ToolResultPart
-from aichat_backend.storage.text import folded
+from aichat_backend.storage.words import wanted_words, words_of
 
 
 @dataclass
@@ -32,7 +32,9 @@ class ModelSession:
 
     def has(self, query: str) -> bool:
         """Whether a search finds it."""
-        return any(query in folded(text) for text in (self.title, *(message.text for message in self.messages)))
+        return any(
+            _has(text, wanted_words(query)) for text in (self.title, *(message.text for message in self.messages))
+        )
 
     def supersede(self) -> None:
         """The user went on without deciding."""
@@ -102,6 +104,11 @@ class Model:
         present = [message for session in self.sessions.values() for message in session.messages]
         referred = {file.sha256 for message in present for file in files_of(message)} | set(self._uploads.values())
         self.contents -= {file.sha256 for message in messages for file in files_of(message)} - referred
+
+
+def _has(text: str, wanted: tuple[str, ...]) -> bool:
+    words = [*words_of(text)]
+    return bool(wanted) and all(any(word.startswith(one) for word in words) for one in wanted)
 
 
 def shown_title(title: str) -> str:

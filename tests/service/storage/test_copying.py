@@ -141,7 +141,7 @@ def test_a_service_goes_on_with_the_copy_and_uses_no_number_twice(urls: tuple[st
         created = await store.create_session("1", "new")
         # The newest one of the source, number 14, was deleted there.
         assert await column(database, f"SELECT pk FROM sessions WHERE id = '{created.id}'") == [15]
-        found = await store.list_sessions("1", page=1, limit=50, query="strasse")
+        found = await store.find_sessions("1", "strasse", page=1, limit=50)
         assert found.total == 7
 
     asyncio.run(use(target, go_on))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from aichat_backend.chat.parts import ReasoningPart, ToolCallPart, ToolResultPart
+from aichat_backend.chat.parts import ReasoningPart, TextPart, ToolCallPart, ToolResultPart
+from aichat_backend.chat.search import Match, MatchField
 from aichat_backend.errors import InvalidRequest
 from aichat_backend.storage.conversations import LONGEST_QUERY
 from fakes.conversations import answer, ask
@@ -15,7 +16,7 @@ ANN, BOB = "1", "2"
 
 async def found(store: Store, query: str, user_id: str = ANN) -> list[str]:
     """The ids of sessions, in the order of the list."""
-    return [session.id for session in (await store.list_sessions(user_id, page=1, limit=100, query=query)).items]
+    return [hit.session.id for hit in (await store.find_sessions(user_id, query, page=1, limit=100)).items]
 
 
 async def test_titles_questions_and_answers_are_searched(store: Store) -> None:
@@ -27,10 +28,12 @@ async def test_titles_questions_and_answers_are_searched(store: Store) -> None:
 
     assert await found(store, "checkout") == ["a"]
     assert await found(store, "index is") == ["a"]
+    assert await found(store, "miss ind") == ["a"]
+    assert await found(store, "slow index") == []
     assert await found(store, "capacity") == ["b"]
     assert await found(store, "about which") == []
-    assert await found(store, "is") == ["b", "a"]
-    assert await found(store, "") == ["b", "a"]
+    assert await found(store, "is") == ["a"]
+    assert await found(store, "") == []
     assert await found(store, "is", BOB) == ["c"]
 
 
@@ -44,6 +47,11 @@ async def test_titles_questions_and_answers_are_searched(store: Store) -> None:
         ("100%_sure\\", "100%_SURE\\"),
         ("a\0b", "A\0B"),
         ("half a \ufffd tortoise", "half a \ud83d tortoise"),
+        ("innodb_buffer_pool_size", "BUFFER_POOL"),
+        ("東京都の天気", "京都"),
+        ("東京都の天気", "気"),
+        ("हिन्दी", "हिन्"),
+        ("x" * 100, "X" * 80),
         ("🐢", "🐢"),
     ],
 )
@@ -53,7 +61,9 @@ async def test_case_and_composition_make_no_difference(store: Store, said: str, 
     assert await found(store, query) == ["s"]
 
 
-@pytest.mark.parametrize("query", ["%", "_", "100", "\\", "'", "before  after"])
+@pytest.mark.parametrize(
+    "query", ["%", "_", "100", "\\", "'", '"', "*", "efore", "1:before", "NOT", "before OR afterwards"]
+)
 async def test_a_query_is_text_and_no_pattern(store: Store, query: str) -> None:
     await ask(store, ANN, "s", "before after")
 
@@ -92,10 +102,47 @@ async def test_what_was_found_comes_in_pages(store: Store) -> None:
         await ask(store, ANN, f"s{number}", "same again")
     await ask(store, ANN, "other", "different")
 
-    page = await store.list_sessions(ANN, page=2, limit=2, query="same")
+    page = await store.find_sessions(ANN, "same", page=2, limit=2)
 
-    assert [session.id for session in page.items] == ["s2", "s1"]
+    assert [hit.session.id for hit in page.items] == ["s2", "s1"]
     assert (page.page, page.limit, page.total) == (2, 2, 5)
+    assert (await store.find_sessions(ANN, "same", page=10**30, limit=2)).total == 5
+
+
+async def test_the_newest_message_that_has_the_words_is_shown_with_marks(store: Store) -> None:
+    for text in ("The index is old.", "Drop the INDEXES now.", "Thanks!"):
+        turn = await ask(store, ANN, "s", text)
+
+    (hit,) = (await store.find_sessions(ANN, "index dro", page=1, limit=9)).items
+
+    assert hit.session == turn.session
+    assert hit.match == Match(MatchField.MESSAGE, "Drop the INDEXES now.", ((0, 4), (9, 16)), turn.history[1].id)
+
+
+async def test_a_title_is_shown_before_any_message(store: Store) -> None:
+    await store.open_turn(ANN, "s", title="Slow checkout", parts=(TextPart("So slow!"),), context={})
+
+    (hit,) = (await store.find_sessions(ANN, "slow", page=1, limit=9)).items
+
+    assert hit.match == Match(MatchField.TITLE, "Slow checkout", ((0, 4),))
+
+
+async def test_what_is_removed_is_not_found(store: Store) -> None:
+    for name in ("deleted", "cleared", "answered anew", "kept"):
+        turn = await ask(store, ANN, name, "a question")
+        await store.close_turn(turn, answer("volatile"))
+    await store.delete_session(ANN, "deleted")
+    await store.clear_messages(ANN, "cleared")
+    await store.close_turn(await store.reopen_turn(ANN, "answered anew"), answer("another"))
+
+    assert await found(store, "volatile") == ["kept"]
+    assert await found(store, "another") == ["answered anew"]
+
+
+async def test_a_text_of_very_many_words_is_stored_and_found_by_its_first(store: Store) -> None:
+    await ask(store, ANN, "s", " ".join(f"word{number}" for number in range(200_000)))
+
+    assert await found(store, "word12345") == ["s"]
 
 
 async def test_a_query_has_a_greatest_length(store: Store) -> None:

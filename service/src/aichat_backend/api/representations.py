@@ -12,6 +12,7 @@ from aichat_backend.chat.approvals import Approval, ApprovalStatus
 from aichat_backend.chat.conversation import Message, MessageStatus, Page, Session
 from aichat_backend.chat.draft import unanswered_calls
 from aichat_backend.chat.parts import AttachmentPart, Role, ToolCallPart, Usage
+from aichat_backend.chat.search import FoundSession, Match, MatchField
 from aichat_backend.chat.tool_events import approval_question, past_executions, tool_calls
 from aichat_backend.streams.messages import ToolCall, ToolExecution
 
@@ -79,10 +80,28 @@ class Pagination(Struct, frozen=True):
     total: int
 
 
+class MatchAnswer(Struct, frozen=True, kw_only=True):
+    """What a search has found in a session. `snippet` is plain text; a mark is where in it a hit begins and ends.
+
+    Places count UTF-16 code units, as JavaScript does.
+    """
+
+    field: MatchField
+    message_id: str | UnsetType = UNSET
+    snippet: str
+    marks: Sequence[tuple[int, int]]
+
+
+class ListedSession(Session, frozen=True, kw_only=True):
+    """A session in a list."""
+
+    match: MatchAnswer | UnsetType = UNSET
+
+
 class SessionList(Struct, frozen=True):
     """One page of sessions."""
 
-    sessions: Sequence[Session]
+    sessions: Sequence[ListedSession]
     pagination: Pagination
 
 
@@ -155,7 +174,24 @@ def _outcome(message: Message, approval: Approval, now: datetime) -> str:
 
 def session_list(page: Page[Session]) -> SessionList:
     """A page of sessions as the contract has it."""
-    return SessionList(page.items, _pagination(page))
+    return SessionList([_listed(session) for session in page.items], _pagination(page))
+
+
+def found_list(page: Page[FoundSession]) -> SessionList:
+    """A page of what a search has found, as the contract has it."""
+    return SessionList([_listed(found.session, _match(found.match)) for found in page.items], _pagination(page))
+
+
+def _listed(session: Session, match: MatchAnswer | UnsetType = UNSET) -> ListedSession:
+    return ListedSession(
+        session.id, session.user_id, session.title, session.created_at, session.updated_at, match=match
+    )
+
+
+def _match(match: Match) -> MatchAnswer:
+    return MatchAnswer(
+        field=match.field, message_id=match.message_id or UNSET, snippet=match.snippet, marks=match.marks
+    )
 
 
 def message_list(page: Page[Message], now: datetime) -> MessageList:

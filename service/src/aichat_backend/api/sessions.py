@@ -12,9 +12,17 @@ from aichat_backend.api.endpoints import Parameter, as_json, endpoint
 from aichat_backend.api.identity import user_of
 from aichat_backend.api.json import json_response, read_json
 from aichat_backend.api.parameters import PAGE, limit_of, limit_parameter, page_of, session_id_given, session_of_path
-from aichat_backend.api.representations import Confirmation, MessageList, SessionList, message_list, session_list
+from aichat_backend.api.representations import (
+    Confirmation,
+    MessageList,
+    SessionList,
+    found_list,
+    message_list,
+    session_list,
+)
 from aichat_backend.chat.assistant import Assistant
 from aichat_backend.chat.conversation import ConversationStore, Session
+from aichat_backend.chat.search import SessionSearch
 from aichat_backend.chat.titles import UNTITLED
 from aichat_backend.errors import InvalidRequest
 
@@ -41,8 +49,9 @@ class NewTitle(Struct, frozen=True):
 class SessionResource:
     """The sessions of the caller."""
 
-    def __init__(self, store: ConversationStore, assistant: Assistant) -> None:
+    def __init__(self, store: ConversationStore, search: SessionSearch, assistant: Assistant) -> None:
         self._store = store
+        self._search = search
         self._assistant = assistant
 
     @endpoint("POST", "/sessions", {201: as_json(Session)}, body=as_json(NewSession, required=False))
@@ -59,18 +68,18 @@ class SessionResource:
         parameters=(
             PAGE,
             limit_parameter(_SESSIONS_A_PAGE),
-            Parameter("q", str, "What titles or messages have in them."),
+            Parameter(
+                "q", str, "Words; only sessions are listed with a title or a message in which all of them begin."
+            ),
         ),
     )
     async def list(self, request: web.Request) -> web.Response:
-        """One page of sessions, newest activity first; those that a search finds, when there is one."""
-        page = await self._store.list_sessions(
-            user_of(request),
-            page=page_of(request),
-            limit=limit_of(request, _SESSIONS_A_PAGE),
-            query=request.query.get("q", "").strip()[:_LONGEST_QUERY],
-        )
-        return json_response(session_list(page))
+        """One page of sessions, newest activity first; with a search those that it finds, and what it finds there."""
+        user_id, page, limit = user_of(request), page_of(request), limit_of(request, _SESSIONS_A_PAGE)
+        query = request.query.get("q", "").strip()[:_LONGEST_QUERY]
+        if query:
+            return json_response(found_list(await self._search.find_sessions(user_id, query, page=page, limit=limit)))
+        return json_response(session_list(await self._store.list_sessions(user_id, page=page, limit=limit)))
 
     @endpoint("GET", _ONE, {200: as_json(Session)})
     async def read(self, request: web.Request) -> web.Response:

@@ -71,7 +71,12 @@ class Message(Struct, frozen=True, kw_only=True):
     @property
     def text(self) -> str:
         """The text to show, without reasoning; what was said before and after tools ran are paragraphs."""
-        return "\n\n".join(text for text in map(text_of, _between_tools(self.parts)) if text.strip())
+        return shown_text(self.parts)
+
+
+def shown_text(parts: Sequence[Part]) -> str:
+    """The text to show of a message's parts."""
+    return "\n\n".join(text for text in map(text_of, _between_tools(parts)) if text.strip())
 
 
 def _between_tools(parts: Sequence[Part]) -> Iterator[list[Part]]:
@@ -105,8 +110,8 @@ class ConversationStore(Protocol):
     async def create_session(self, user_id: str, title: str) -> Session:
         """A new, empty session under a fresh random id."""
 
-    async def list_sessions(self, user_id: str, *, page: int, limit: int, query: str = "") -> Page[Session]:
-        """Newest activity first; with a query those whose title or messages have it, in whatever case."""
+    async def list_sessions(self, user_id: str, *, page: int, limit: int) -> Page[Session]:
+        """Newest activity first."""
 
     async def get_session(self, user_id: str, session_id: str) -> Session:
         """The session of that id."""

@@ -12,6 +12,7 @@ from aichat_backend.storage import queries
 from aichat_backend.storage.approvals import insert_approval
 from aichat_backend.storage.attachments import attach
 from aichat_backend.storage.rows import message_row, session_row
+from aichat_backend.storage.search import index_message, index_title
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 def insert_session(connection: Connection, session: Session, insert: InsertOrUpdate, *, message_count: int = 0) -> int:
     """Add a session for so many messages, which follow; its row number."""
     session_pk = _inserted(connection, queries.INSERT_SESSION, session_row(session, message_count=message_count))
-    connection.execute(queries.count_session(insert), {"owner": session.user_id})
+    _count_and_index(connection, session, session_pk, insert)
     return session_pk
 
 
@@ -36,23 +37,29 @@ def grow_or_insert_session(
     if row is not None:
         return row, False
     row = connection.execute(queries.insert_new_session(insert), created).one()
-    connection.execute(queries.count_session(insert), {"owner": session.user_id})
+    _count_and_index(connection, session, row.pk, insert)
     return row, True
 
 
 def append_message(connection: Connection, named: Mapping[str, str], message: Message, now: datetime) -> None:
     """Add a message at the end of a session that is there; `named` are the parameters that name it."""
     grown = connection.execute(queries.GROW_SESSION, {**named, "now": now}).one()
-    insert_message(connection, message, grown.pk, grown.message_count)
+    insert_message(connection, message, named["owner"], grown.pk, grown.message_count)
 
 
-def insert_message(connection: Connection, message: Message, session_pk: int, position: int) -> int:
-    """Add a message that its session has counted already; its row number."""
+def insert_message(connection: Connection, message: Message, owner: str, session_pk: int, position: int) -> int:
+    """Add a message that its owner's session has counted already; its row number."""
     message_pk = _inserted(connection, queries.INSERT_MESSAGE, message_row(message, session_pk, position))
     if message.approval is not None:
         insert_approval(connection, message.approval, message_pk, session_pk)
     attach(connection, message_pk, message)
+    index_message(connection, owner, session_pk, message_pk, message.text)
     return message_pk
+
+
+def _count_and_index(connection: Connection, session: Session, session_pk: int, insert: InsertOrUpdate) -> None:
+    connection.execute(queries.count_session(insert), {"owner": session.user_id})
+    index_title(connection, session.user_id, session_pk, session.title)
 
 
 def _inserted(connection: Connection, insert: Executable, row: Mapping[str, Any]) -> int:

@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 
 from aichat_backend.chat.audit import AuditAction
 from aichat_backend.chat.conversation import Message, Page, Session, random_id
+from aichat_backend.chat.search import FoundSession
 from aichat_backend.errors import InvalidRequest
 from aichat_backend.storage import queries
 from aichat_backend.storage.adding import insert_session
@@ -18,10 +19,11 @@ from aichat_backend.storage.database import Storage
 from aichat_backend.storage.erasure import erase_user
 from aichat_backend.storage.lookups import named, session_not_found, the_session
 from aichat_backend.storage.rows import message_of, session_of
-from aichat_backend.storage.text import folded, storable, storable_title
+from aichat_backend.storage.search import find, index_new_title
+from aichat_backend.storage.text import storable, storable_title
 
 LONGEST_QUERY = 1000
-"""Characters of a search. SQLite refuses patterns of several times that."""
+"""Characters of a search."""
 
 
 class SqlConversationStore:
@@ -43,26 +45,26 @@ class SqlConversationStore:
 
         return await self._database.write(create)
 
-    async def list_sessions(self, user_id: str, *, page: int, limit: int, query: str = "") -> Page[Session]:
-        """Newest activity first; with a query those whose title or messages have it, in whatever case.
+    async def list_sessions(self, user_id: str, *, page: int, limit: int) -> Page[Session]:
+        """Newest activity first."""
+        parameters = {"owner": user_id, **queries.page_bounds(page, limit)}
+
+        def read(connection: Connection) -> Page[Session]:
+            total = connection.execute(queries.NUMBER_OF_SESSIONS, parameters).scalar_one_or_none() or 0
+            rows = connection.execute(queries.SESSIONS_PAGE, parameters)
+            return Page(tuple(map(session_of, rows)), page, limit, total)
+
+        return await self._database.read(read)
+
+    async def find_sessions(self, user_id: str, query: str, *, page: int, limit: int) -> Page[FoundSession]:
+        """Those with a title or a message that has words beginning with all of the query's, newest activity first.
 
         Raises:
             InvalidRequest: when the query is too long.
         """
         if len(query) > LONGEST_QUERY:
             raise InvalidRequest(f"A search can have {LONGEST_QUERY} characters at most.")
-        parameters = {"owner": user_id, **queries.page_bounds(page, limit)}
-        listing, counting = queries.SESSIONS_PAGE, queries.NUMBER_OF_SESSIONS
-        if query:
-            listing, counting = queries.FOUND_SESSIONS_PAGE, queries.COUNT_FOUND_SESSIONS
-            parameters["pattern"] = queries.pattern_of(folded(query))
-
-        def read(connection: Connection) -> Page[Session]:
-            total = connection.execute(counting, parameters).scalar_one_or_none() or 0
-            rows = connection.execute(listing, parameters)
-            return Page(tuple(map(session_of, rows)), page, limit, total)
-
-        return await self._database.read(read)
+        return await self._database.read(lambda connection: find(connection, user_id, query, page=page, limit=limit))
 
     async def get_session(self, user_id: str, session_id: str) -> Session:
         """The session of that id."""
@@ -74,10 +76,12 @@ class SqlConversationStore:
     async def rename_session(self, user_id: str, session_id: str, title: str) -> Session:
         """The session under its new title."""
         parameters = named(user_id, session_id)
-        values = {**_titled(storable_title(title)), "now": self._clock()}
+        new_title = storable_title(title)
+        values = {"new_title": new_title, "now": self._clock()}
 
         def rename(connection: Connection) -> Session:
             connection.execute(queries.RENAME_SESSION, {**parameters, **values})
+            index_new_title(connection, user_id, session_id, new_title)
             return session_of(the_session(connection, queries.SESSION, parameters))
 
         return await self._database.write(rename)
@@ -85,10 +89,12 @@ class SqlConversationStore:
     async def set_title(self, user_id: str, session_id: str, title: str, *, instead_of: str) -> bool:
         """Change the title if it is still that one; tells whether it was. Not an activity: `updated_at` stays."""
         parameters = named(user_id, session_id)
-        values = {**_titled(storable(title)), "old_title": storable(instead_of)}
+        new_title = storable(title)
+        values = {"new_title": new_title, "old_title": storable(instead_of)}
 
         def change(connection: Connection) -> bool:
             if connection.execute(queries.SET_TITLE, {**parameters, **values}).rowcount:
+                index_new_title(connection, user_id, session_id, new_title)
                 return True
             the_session(connection, queries.SESSION, parameters)
             return False
@@ -152,7 +158,3 @@ class SqlConversationStore:
         """Remove all there is of the user: sessions, messages, files, approvals, usage."""
         now = self._clock()
         await self._database.erase(lambda connection: erase_user(connection, user_id, now))
-
-
-def _titled(title: str) -> dict[str, str]:
-    return {"new_title": title, "new_search_title": folded(title)}

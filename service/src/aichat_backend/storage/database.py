@@ -18,6 +18,7 @@ from aichat_backend.storage.errors import (
     UpgradeFailed,
 )
 from aichat_backend.storage.schema import is_current, read_revision, touch, upgrade_schema
+from aichat_backend.storage.search_merge import begin_merge, end_merge, go_on_merging, number_of_removals
 from aichat_backend.storage.transactions import Transactions
 
 if TYPE_CHECKING:
@@ -153,8 +154,22 @@ class Database:
             DatabaseUnavailable: when the database fails. Ask again: what was removed may still be in its files.
         """
         result = await self.write(work)
-        await self.settle()
+        await self.forget()
         return result
+
+    async def forget(self) -> None:
+        """Take out of the database's files what has been removed from it. Others may write meanwhile.
+
+        Raises:
+            DatabaseUnavailable: when the database fails. Ask again: what was removed may still be in its files.
+        """
+        number = await self.read(number_of_removals)
+        if number:
+            more = await self.write(begin_merge)
+            while more:
+                more = await self.write(go_on_merging)
+            await self.write(lambda connection: end_merge(connection, number))
+        await self.settle()
 
 
 def _upgrade_failed(reason: str) -> UpgradeFailed:

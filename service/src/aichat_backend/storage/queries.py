@@ -10,7 +10,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Executable, Select, and_, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import Executable, Select, and_, bindparam, delete, insert, select, update
 
 from aichat_backend.storage.rows import MESSAGE_COLUMNS, SESSION_COLUMNS
 from aichat_backend.storage.tables import approvals, messages, owners, sessions
@@ -30,13 +30,6 @@ IS_SESSION = and_(OF_OWNER, sessions.c.id == bindparam("session"))
 IN_SESSION = messages.c.session_pk == select(sessions.c.pk).where(IS_SESSION).scalar_subquery()
 """The messages of one session of a user."""
 
-_MATCHES = or_(
-    sessions.c.search_title.like(bindparam("pattern"), escape="\\"),
-    select(messages.c.pk)
-    .where(messages.c.session_pk == sessions.c.pk, messages.c.search_text.like(bindparam("pattern"), escape="\\"))
-    .exists(),
-)
-
 
 def page_bounds(page: int, limit: int) -> dict[str, int]:
     """The parameters `limit` and `offset` of a page."""
@@ -47,12 +40,6 @@ def positions(page: int | None, limit: int, count: int) -> dict[str, int]:
     """The parameters `first` and `last` of a page of messages; without a page, of the newest."""
     before = count - limit if page is None else min((page - 1) * limit, _FARTHEST_ROW)
     return {"first": before + 1, "last": before + limit}
-
-
-def pattern_of(folded_text: str) -> str:
-    """What `LIKE` takes for 'has this text in it'."""
-    escaped = folded_text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    return f"%{escaped}%"
 
 
 def _page(statement: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
@@ -72,16 +59,11 @@ SESSIONS_PAGE = select(*SESSION_COLUMNS).where(sessions.c.pk.in_(_ON_PAGE)).orde
 NUMBER_OF_SESSIONS = select(owners.c.session_count).where(owners.c.user_id == bindparam("owner"))
 """No row for a user who never had one."""
 
-FOUND_SESSIONS_PAGE = _page(select(*SESSION_COLUMNS).where(OF_OWNER, _MATCHES).order_by(*_NEWEST_FIRST))
-COUNT_FOUND_SESSIONS = select(func.count()).select_from(sessions).where(OF_OWNER, _MATCHES)
-
 INSERT_SESSION = insert(sessions)
 TOUCH_SESSION = update(sessions).where(IS_SESSION).values(updated_at=bindparam("now"))
-RENAME_SESSION = TOUCH_SESSION.values(title=bindparam("new_title"), search_title=bindparam("new_search_title"))
+RENAME_SESSION = TOUCH_SESSION.values(title=bindparam("new_title"))
 SET_TITLE = (
-    update(sessions)
-    .where(IS_SESSION, sessions.c.title == bindparam("old_title"))
-    .values(title=bindparam("new_title"), search_title=bindparam("new_search_title"))
+    update(sessions).where(IS_SESSION, sessions.c.title == bindparam("old_title")).values(title=bindparam("new_title"))
 )
 DELETE_SESSION = delete(sessions).where(IS_SESSION)
 DELETE_SESSIONS = delete(sessions).where(OF_OWNER)

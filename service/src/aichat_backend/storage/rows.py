@@ -7,11 +7,11 @@ from typing import Any
 from sqlalchemy import Row
 
 from aichat_backend.chat.approvals import Approval, ApprovalStatus
-from aichat_backend.chat.conversation import Message, MessageStatus, Session
+from aichat_backend.chat.conversation import Message, MessageStatus, Session, shown_text
 from aichat_backend.chat.parts import AttachmentPart, Role, Usage
 from aichat_backend.storage import encoding
 from aichat_backend.storage.tables import approvals, attachments, messages, sessions
-from aichat_backend.storage.text import folded, storable
+from aichat_backend.storage.text import storable
 
 _MOST_TOKENS = 2**31 - 1
 """Of one answer: what an integer column holds on every database."""
@@ -61,7 +61,6 @@ def session_row(session: Session, *, message_count: int) -> dict[str, Any]:
         "id": session.id,
         "user_id": session.user_id,
         "title": session.title,
-        "search_title": folded(session.title),
         "created_at": session.created_at,
         "updated_at": session.updated_at,
         "message_count": message_count,
@@ -84,6 +83,11 @@ def message_of(row: Row[*tuple[Any, ...]]) -> Message:
     )
 
 
+def said(parts: str) -> str:
+    """The text to show of a message, from the column with its parts."""
+    return shown_text(encoding.decode_parts(parts))
+
+
 def message_row(message: Message, session_pk: int, position: int) -> dict[str, Any]:
     """The row of a message at that position of a session."""
     return {
@@ -94,7 +98,6 @@ def message_row(message: Message, session_pk: int, position: int) -> dict[str, A
         "status": message.status.value,
         "parts": encoding.encode(message.parts),
         "context": encoding.encode(message.context),
-        "search_text": folded(message.text),
         "model": None if message.model is None else storable(message.model),
         "created_at": message.created_at,
         **(usage_row(message.usage) if message.usage is not None else {"input_tokens": None, "output_tokens": None}),

@@ -38,8 +38,6 @@ sessions = Table(
     Column("user_id", String(19), nullable=False),
     Column("id", String(64), nullable=False),
     Column("title", Text, nullable=False),
-    # As searches compare it: see `text.folded`.
-    Column("search_title", Text, nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
     Column("message_count", BigInteger, nullable=False),
@@ -69,8 +67,6 @@ messages = Table(
     Column("status", String(16), nullable=False),
     Column("parts", Text, nullable=False),
     Column("context", Text, nullable=False),
-    # The text to show, as searches compare it.
-    Column("search_text", Text, nullable=False),
     Column("model", Text),
     Column("input_tokens", Integer),
     Column("output_tokens", Integer),
@@ -80,6 +76,21 @@ messages = Table(
     UniqueConstraint("session_pk", "position"),
     sqlite_autoincrement=True,
 )
+
+# The words of titles (of no message) and of messages, as searches find them: see `words.indexed_words`. Each database
+# has an index of its own kind on them, which `search_index` makes.
+search_documents = Table(
+    "search_documents",
+    metadata,
+    Column("pk", RowNumber, primary_key=True),
+    Column("session_pk", RowNumber, ForeignKey("sessions.pk", ondelete="CASCADE"), nullable=False),
+    Column("message_pk", RowNumber, ForeignKey("messages.pk", ondelete="CASCADE")),
+    Column("words", Text, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+Index(None, search_documents.c.session_pk, search_documents.c.message_pk)
+Index(None, search_documents.c.message_pk)
 
 # What an assistant's message with the role `tool_approval` asks, and what became of it.
 approvals = Table(

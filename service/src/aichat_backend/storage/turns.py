@@ -75,14 +75,14 @@ class SqlTurnStore:
 
         def begin(connection: Connection) -> OpenedTurn:
             session_pk = insert_session(connection, wanted, self._database.insert, message_count=1)
-            message_pk = insert_message(connection, message, session_pk, 1)
+            message_pk = insert_message(connection, message, user_id, session_pk, 1)
             turn = OpenedTurn(run_id=self._new_id(), session=wanted, created=True, history=(message,))
             return self._begun(connection, turn, now, session_pk, message_pk)
 
         def go_on(connection: Connection) -> OpenedTurn:
             row, created = grow_or_insert_session(connection, wanted, self._database.insert)
             before = supersede(connection, wanted, row.pk, _history(connection, wanted), now)
-            message_pk = insert_message(connection, message, row.pk, row.message_count)
+            message_pk = insert_message(connection, message, user_id, row.pk, row.message_count)
             turn = OpenedTurn(
                 run_id=self._new_id(), session=session_of(row), created=created, history=(*before, message)
             )
