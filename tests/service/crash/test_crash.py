@@ -19,7 +19,7 @@ from aichat_backend.storage.files import SqlFileStore
 from fakes.crash_checks import Checks
 from fakes.crash_journal import Journal
 from fakes.crash_server import CrashServer
-from fakes.crash_traffic import User, chatting
+from fakes.crash_traffic import TALK, WORK, User, chatting
 from fakes.databases import POSTGRES, SQLITE
 from fakes.postgres import PostgresServer
 from fakes.processes import STARTS_PROCESSES
@@ -31,8 +31,8 @@ KILLS = int(os.environ.get("CRASH_KILLS", "200"))
 SEED = int(os.environ.get("CRASH_SEED", "0")) or random.SystemRandom().randrange(1, 10**9)
 SERVERS = 2
 USERS = 3
-LIVES = (0.6, 0.6, 1.2, 2.6)
-"""Seconds of traffic at most; some are long enough for the second that may be lost to be less than what was said."""
+LIVES = ((0.4, WORK), (1.2, WORK), (2.0, WORK), (3.6, TALK))
+"""Seconds of traffic at most, and of what kind; in the longest, more is said than the second that may be lost."""
 KILLED_WHILE_STARTING = 0.1
 """How many of the starts do not come to their end, either."""
 
@@ -75,8 +75,9 @@ async def _crash_again_and_again(server: CrashServer, chance: random.Random, kil
             await server.begin()
             await server.ready()
             await _check(server, journal)
-            async with chatting(users, server.url):
-                await asyncio.sleep(chance.uniform(0.02, chance.choice(LIVES)))
+            longest, kinds = chance.choice(LIVES)
+            async with chatting(users, server.url, kinds):
+                await asyncio.sleep(chance.uniform(0.02, longest))
                 await server.kill()
         await server.begin()
         await server.ready()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from itertools import count
 from time import monotonic
@@ -16,6 +16,10 @@ import aiohttp
 from fakes.crash_journal import Conversation, Fate, Heard, Journal, Pending, Question
 
 TOOL, ASKED_TOOL = "t__record", "t__record_asked"
+TALK = ("plain", "plain", "file")
+WORK = (*TALK, "tool", "asked")
+"""Kinds of questions. What leads to a tool is kept at once, and all other answers with it."""
+
 _MOST_CONVERSATIONS = 5
 _numbers = count()
 
@@ -27,9 +31,11 @@ class User:
         self.id = id_
         self._journal = journal
         self._chance = chance
+        self._kinds: Sequence[str] = WORK
 
-    async def chat(self, url: str) -> None:
+    async def chat(self, url: str, kinds: Sequence[str]) -> None:
         """Go on until the server is gone."""
+        self._kinds = kinds
         async with aiohttp.ClientSession(headers={"X-User-ID": self.id}) as client:
             try:
                 while True:
@@ -59,9 +65,9 @@ class User:
     async def _ask(self, wire: _Wire, conversation: Conversation) -> None:
         token = f"q{next(_numbers)}q"
         question = Question(token, Fate.UNKNOWN)
-        words = " ".join("word" for _ in range(self._chance.choice([1, 20, 150])))
+        words = " ".join("word" for _ in range(self._chance.choice([1, 20, 300])))
         text = f"{token} {words}"
-        kind = self._chance.choice(["plain", "plain", "tool", "asked", "file"])
+        kind = self._chance.choice(self._kinds)
         if kind in ("tool", "asked"):
             question.execution = f"e{next(_numbers)}"
             text += f'\nuse {TOOL if kind == "tool" else ASKED_TOOL} {{"id": "{question.execution}"}}'
@@ -152,9 +158,9 @@ class _Wire:
 
 
 @asynccontextmanager
-async def chatting(users: list[User], url: str) -> AsyncIterator[None]:
+async def chatting(users: list[User], url: str, kinds: Sequence[str]) -> AsyncIterator[None]:
     """Let them chat meanwhile, and in the end wait until each has noticed that the server is gone."""
     async with asyncio.TaskGroup() as group:
         for user in users:
-            group.create_task(user.chat(url))
+            group.create_task(user.chat(url, kinds))
         yield
