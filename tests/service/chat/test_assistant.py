@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from aichat_backend.app import Stores
-from aichat_backend.chat import runs
+from aichat_backend.chat import run_report
 from aichat_backend.chat.approvals import Decision
 from aichat_backend.chat.assistant import Assistant
 from aichat_backend.chat.conversation import Message, MessageStatus
@@ -361,7 +361,7 @@ async def test_readers_hear_of_the_end_even_when_nothing_can_be_logged(
         def __getattr__(self, _level: str) -> Any:
             raise OSError("the disk is full")
 
-    monkeypatch.setattr(runs, "_log", Unwritable())
+    monkeypatch.setattr(run_report, "_log", Unwritable())
     complaints: list[BaseException] = []
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(lambda _loop, context: complaints.append(context["exception"]))

@@ -11,6 +11,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from aichat_backend.app import Stores
+from aichat_backend.chat import insisting
 from aichat_backend.chat.approvals import Decision
 from aichat_backend.chat.assistant import Assistant
 from aichat_backend.chat.conversation import MessageStatus
@@ -267,3 +268,24 @@ async def test_what_leads_to_a_tool_is_kept_before_it_runs(stores: Stores, provi
         await run.ended()
 
     assert kept == [1]
+
+
+async def test_an_answer_waits_for_the_database_also_when_the_log_cannot_be_written(
+    stores: Stores, provider: ScriptedProvider, outage: Outage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Unwritable:
+        def warning(self, *_: object, **__: object) -> None:
+            raise OSError("the disk is full")
+
+    monkeypatch.setattr(insisting, "_log", Unwritable())
+    complaints: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, told: complaints.append(told["exception"]))
+    async with answering(stores, provider, patience=QUICK) as assistant:
+        run, call = await began(assistant, provider, "So.")
+        call.finish()
+        await eventually(lambda: len(outage.attempts) > 2)
+        outage.over = True
+        await run.ended()
+
+    assert told(run) == ["message", "done"]
+    assert [str(complaint) for complaint in complaints] == ["the disk is full"]

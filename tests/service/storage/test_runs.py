@@ -125,6 +125,7 @@ async def test_what_is_kept_of_a_dead_run_becomes_an_interrupted_answer(
     assert reply.role is Role.ASSISTANT
     assert (reply.text, reply.model, reply.usage) == ("Because \N{REPLACEMENT CHARACTER}", "m", Usage(3, 4))
     assert reply.created_at == kept_at
+    assert (await store.find_sessions(ANN, "because", page=1, limit=9)).total == 1
     assert await runs.signs() == []
     assert await usage.spent_today(ANN) == 7
 

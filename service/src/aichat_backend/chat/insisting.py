@@ -41,7 +41,7 @@ async def insist(
     Raises:
         Unavailable: it failed once more after `no_more` was set.
     """
-    pause = patience.first_pause
+    pause, has_told = patience.first_pause, False
     telling = asyncio.get_running_loop().call_later(patience.of_readers, on_delay)
     try:
         while True:
@@ -50,11 +50,19 @@ async def insist(
             except Unavailable as error:
                 if no_more.is_set():
                     raise
-                if pause == patience.first_pause:
-                    _log.warning("answer_waits_for_the_database", run_id=run_id, detail=error.detail)
+                if not has_told:
+                    has_told = True
+                    _tell(run_id, error)
             with suppress(TimeoutError):
                 async with asyncio.timeout(pause):
                     await no_more.wait()
             pause = min(2 * pause, patience.longest_pause)
     finally:
         telling.cancel()
+
+
+def _tell(run_id: str, error: Unavailable) -> None:
+    try:
+        _log.warning("answer_waits_for_the_database", run_id=run_id, detail=error.detail)
+    except Exception as broken:  # noqa: BLE001 - a full disk may hold up log and database alike; the answer waits all the same
+        asyncio.get_running_loop().call_exception_handler({"message": "a delay was not logged", "exception": broken})

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import traceback
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from time import monotonic
 from typing import Any
 
 import structlog
@@ -21,13 +19,14 @@ from aichat_backend.chat.executions import NOT_RUN
 from aichat_backend.chat.flusher import Flusher
 from aichat_backend.chat.insisting import Patience, insist
 from aichat_backend.chat.parts import Role, ToolResultPart, Usage
+from aichat_backend.chat.run_report import RunReport
 from aichat_backend.chat.titles import is_own_title
 from aichat_backend.chat.tool_events import approval_question, tool_calls
 from aichat_backend.chat.turn import Turn, TurnResources
 from aichat_backend.chat.turns import OpenedTurn, TurnStore
 from aichat_backend.chat.underway import KeptDraft
 from aichat_backend.chat.usage import UsageStore
-from aichat_backend.errors import ChatError, ProviderError, TakenOver, ToolsUnavailable, Unavailable
+from aichat_backend.errors import ChatError, TakenOver, Unavailable
 from aichat_backend.streams.log import EventLog
 from aichat_backend.streams.messages import StreamMessage, StreamMessageType
 from aichat_backend.telemetry.metrics import Metrics
@@ -74,7 +73,7 @@ class Run:
         self.turn = turn
         self.log = EventLog()
         self._resources = resources
-        self._metrics = resources.metrics
+        self._report = RunReport(turn, resources.metrics)
         self._on_ended = on_ended
         self._draft = Draft()
         self._has_begun = False
@@ -83,7 +82,6 @@ class Run:
         self._stop_status: MessageStatus | None = None
         self._answer: Message | None = None
         self._error: ChatError | None = None
-        self._started = monotonic()
         self._generation: asyncio.Task[Sequence[WaitingCall]] | None = None
         self._keeper: asyncio.Task[None] | None = None
         self._no_more_time = asyncio.Event()
@@ -188,10 +186,10 @@ class Run:
         except Exception as error:  # noqa: BLE001 - an answer that is lost ends in an error like any other
             self._error, failure, status = _for_readers(error), error, MessageStatus.FAILED
         if self._is_lost:
-            self._error, failure, status = TakenOver(), None, MessageStatus.INTERRUPTED
-            _log.warning("run_lost", run_id=self.id, session_id=self.session_id)
+            self._error = failure = TakenOver()
+            status = MessageStatus.INTERRUPTED
         try:
-            self._report(status, failure)
+            self._report.ended(status, failure, self._draft, events=len(self.log))
         except Exception as error:  # noqa: BLE001 - when not even the log can be written, the readers still hear of the end
             asyncio.get_running_loop().call_exception_handler({"message": "a run was not reported", "exception": error})
         self._tell_the_end()
@@ -302,41 +300,6 @@ class Run:
         except ChatError as error:
             _log.warning("usage_not_counted", run_id=self.id, user_id=self.user_id, detail=error.detail)
 
-    def _report(self, status: MessageStatus, failure: BaseException | None) -> None:
-        if failure is not None and status is MessageStatus.FAILED:
-            self._report_failure(failure)
-        usage = self._draft.usage
-        self._metrics.runs.labels(status).inc()
-        if self._draft.first_text_at is not None:
-            self._metrics.first_text.observe(self._draft.first_text_at - self._started)
-        if usage is not None:
-            self._metrics.tokens.labels("input").inc(usage.input_tokens)
-            self._metrics.tokens.labels("output").inc(usage.output_tokens)
-        _log.info(
-            "run_ended",
-            run_id=self.id,
-            user_id=self.user_id,
-            session_id=self.session_id,
-            status=status,
-            seconds=round(monotonic() - self._started, 3),
-            events=len(self.log),
-            input_tokens=usage.input_tokens if usage else None,
-            output_tokens=usage.output_tokens if usage else None,
-            tokens_estimated=usage.estimated if usage else None,
-        )
-
-    def _report_failure(self, failure: BaseException) -> None:
-        if isinstance(failure, ProviderError):
-            self._metrics.provider_failures.labels(failure.failure).inc()
-            _log.warning("provider_failed", run_id=self.id, failure=failure.failure, detail=failure.detail)
-        elif isinstance(failure, ToolsUnavailable):
-            _log.warning("approval_returned", run_id=self.id, problem=failure.code)
-        elif isinstance(failure, Unavailable):
-            _log.error("answer_not_stored", run_id=self.id, session_id=self.session_id, detail=failure.detail)
-        else:
-            _log.error("run_failed", run_id=self.id, exc_info=failure)
-        _forget_variables(failure)
-
     def _terminal_event(self) -> StreamMessage:
         if self._error is not None:
             return StreamMessage(type=StreamMessageType.ERROR, session_id=self.session_id, error=self._error.message)
@@ -359,11 +322,3 @@ def _exact(usage: Usage | None) -> Usage | None:
 
 def _for_readers(error: BaseException) -> ChatError:
     return error if isinstance(error, ChatError) else ChatError(_INTERNAL)
-
-
-def _forget_variables(error: BaseException) -> None:
-    """Free what the functions held that the error ended, whole histories among it: with its run it is kept a while."""
-    link: BaseException | None = error
-    while link is not None:
-        traceback.clear_frames(link.__traceback__)
-        link = link.__context__
