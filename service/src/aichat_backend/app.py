@@ -55,6 +55,7 @@ from aichat_backend.storage.audit import SqlAuditTrail
 from aichat_backend.storage.conversations import SqlConversationStore
 from aichat_backend.storage.database import Storage
 from aichat_backend.storage.files import SqlFileStore
+from aichat_backend.storage.housekeeping import Housekeeping
 from aichat_backend.storage.lasting import LastingDatabase
 from aichat_backend.storage.pins import SqlToolPins
 from aichat_backend.storage.runs import SqlRunStore
@@ -88,6 +89,7 @@ class Service:
     provider: Provider
     toolbox: Toolbox
     recovery: Recovery
+    housekeeping: Housekeeping
 
 
 @dataclass(frozen=True)
@@ -152,7 +154,8 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
         app = _application(settings, metrics)
         app.add_routes(route.definition for route in routes)
         recovery = Recovery(stores.runs, owner, lambda: flusher.under_way)
-        yield Service(app, assistant, provider, toolbox, recovery)
+        housekeeping = Housekeeping(database, retention_days=settings.retention_days)
+        yield Service(app, assistant, provider, toolbox, recovery, housekeeping)
 
 
 @asynccontextmanager

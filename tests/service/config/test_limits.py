@@ -60,6 +60,7 @@ RANGES = {
     "max_uploads_at_once": ("a whole number from 1 to 100", ["1", "100"], ["0", "101", "all"]),
     "max_message_bytes": ("a whole number from 1 to 16777216", ["1", "16777216"], ["0", "16777217", "1MB"]),
     "max_runs_per_user": ("a whole number from 1 to 1000", ["1", "1000"], ["0", "1001", "all"]),
+    "retention_days": ("a whole number from 1 to 36500", ["1", "90"], ["0", "-1", "36501", "1.5", "x"]),
     "shutdown_grace": ("a number from 0 to 3600", ["0", "2.5", "3600"], ["-1", "3601", "inf", "nan", "10s"]),
     "log_level": ("debug, info, warning, error", ["debug", "info", "warning", "error"], ["INFO", "trace"]),
     "llm_provider": (

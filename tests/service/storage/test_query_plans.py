@@ -11,7 +11,19 @@ import pytest
 from sqlalchemy import Connection, Delete, Select, Update, event
 from sqlalchemy.dialects import sqlite
 
-from aichat_backend.storage import approvals, attachments, audit, erasure, files, pins, queries, runs, search, usage
+from aichat_backend.storage import (
+    approvals,
+    attachments,
+    audit,
+    erasure,
+    files,
+    pins,
+    queries,
+    retention,
+    runs,
+    search,
+    usage,
+)
 from aichat_backend.storage.database import Database
 from fakes.databases import ON_SQLITE
 from fakes.sql import change
@@ -49,6 +61,15 @@ STATEMENTS: dict[str, tuple[Statement, set[str]]] = {
         search.NUMBER_OF_FOUND_SESSIONS,
         {WORDS, f"search_documents {ROW}", f"sessions {ROW}"},
     ),
+    "owner of old sessions": (
+        retention.OWNER_OF_OLD,
+        {OWNER.replace("=?", ">?"), "(user_id=? AND updated_at<?)"},
+    ),
+    "old sessions": (retention.OLD_SESSIONS, {"(user_id=? AND updated_at<?)"}),
+    "disowned session": (retention.DISOWNED, {ALL_OF_USER}),
+    "disown": (retention.DISOWN, {f"sessions {ROW}"}),
+    "last messages": (retention.REMOVE_LAST_MESSAGES._messages, {LATER}),
+    "delete disowned session": (retention.DELETE_DISOWNED, {f"sessions {ROW}"}),
     "change title": (search.CHANGE_TITLE, {"(session_pk=? AND message_pk=?)", SESSION}),
     "one session": (queries.SESSION, {SESSION}),
     "locked session": (queries.LOCKED_SESSION, {SESSION}),
@@ -120,7 +141,8 @@ PARAMETERS = {
     **dict.fromkeys(("owner", "last", "message_pk_", "session_pk_", "new_position", "new_count"), "1"),
     **dict.fromkeys(("limit", "offset", "first", "fewer"), 20),
     **dict.fromkeys(("ids", "removed", "contents"), ("a", "b")),
-    **dict.fromkeys(("now", "kept_before", "after"), NOW),
+    "pks": (1, 2),
+    **dict.fromkeys(("now", "kept_before", "after", "before"), NOW),
     "today": NOW.date(),
     **dict.fromkeys(("last_beat", "after_pk"), 0),
     "words": ("a", "b"),

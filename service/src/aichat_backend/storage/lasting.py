@@ -108,6 +108,10 @@ class LastingDatabase:
         """As `Database.erase`."""
         return await self._use(lambda database: database.erase(work))
 
+    async def forget(self) -> None:
+        """As `Database.forget`."""
+        await self._use(lambda database: database.forget())
+
     async def close(self) -> None:
         """As `Database.close`; nothing is tried any more."""
         if self._care is not None:

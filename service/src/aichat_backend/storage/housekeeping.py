@@ -1,0 +1,91 @@
+"""What has to be done in the database now and then, by itself: old sessions, files never sent, remains in its files."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Protocol
+
+import structlog
+
+from aichat_backend.errors import Unavailable
+from aichat_backend.storage.attachments import drop_stale_uploads
+from aichat_backend.storage.clock import Clock, utc_now
+from aichat_backend.storage.database import Storage
+from aichat_backend.storage.retention import disown_some, next_owner, remove_some
+from aichat_backend.storage.search_merge import number_of_removals
+
+_EVERY_SECONDS = 3600.0
+_AGAIN_SECONDS = 60.0
+"""When the database did not allow it."""
+
+_log = structlog.get_logger(__name__)
+
+
+class Tidied(Storage, Protocol):
+    """A database whose files can be rid of what was removed."""
+
+    async def forget(self) -> None:
+        """Take out of the database's files what has been removed from it."""
+
+
+class Housekeeping:
+    """Keeps the database tidy; with a retention, sessions that were not used for so many days go."""
+
+    def __init__(
+        self,
+        database: Tidied,
+        *,
+        retention_days: int | None = None,
+        clock: Clock = utc_now,
+        every: float = _EVERY_SECONDS,
+    ) -> None:
+        self._database = database
+        self._retention = None if retention_days is None else timedelta(days=retention_days)
+        self._clock = clock
+        self._every = every
+
+    async def watch(self) -> None:
+        """Tidy now, and then again and again."""
+        while True:
+            pause = self._every
+            try:
+                await self.tidy()
+            except Unavailable as error:
+                _log.warning("database_not_tidied", detail=error.detail)
+                pause = min(pause, _AGAIN_SECONDS)
+            await asyncio.sleep(pause)
+
+    async def tidy(self) -> None:
+        """Do all there is to do.
+
+        Raises:
+            Unavailable: when the database fails; what was done is done.
+        """
+        now = self._clock()
+        await self._database.write(lambda connection: drop_stale_uploads(connection, now))
+        removed = await self._remove_old()
+        remains = await self._database.read(number_of_removals)
+        if removed or remains:
+            await self._database.forget()
+
+    async def _remove_old(self) -> bool:
+        sessions = 0 if self._retention is None else await self._disown(self._clock() - self._retention)
+        messages = 0
+        # Also what was left undone, by whomever.
+        while (removed := await self._database.write(remove_some)) is not None:
+            messages += removed
+        if sessions or messages:
+            _log.info("old_sessions_deleted", sessions=sessions, messages=messages)
+        return bool(sessions or messages)
+
+    async def _disown(self, before: datetime) -> int:
+        disowned = 0
+        owner = ""
+        while found := await self._database.read(partial(next_owner, after=owner, before=before)):
+            owner = found
+            some = partial(disown_some, owner=owner, before=before)
+            while number := await self._database.write(some):
+                disowned += number
+        return disowned

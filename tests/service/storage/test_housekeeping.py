@@ -1,0 +1,152 @@
+"""Sessions that nobody has used for long go, and leave nothing behind."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from aichat_backend.chat.files import NewFile
+from aichat_backend.chat.parts import TextPart
+from aichat_backend.storage import retention
+from aichat_backend.storage.attachments import PATIENCE
+from aichat_backend.storage.database import Database
+from aichat_backend.storage.files import SqlFileStore
+from aichat_backend.storage.housekeeping import Housekeeping
+from aichat_backend.storage.tables import metadata
+from fakes.clock import SteppingClock
+from fakes.conversations import answer, ask, texts
+from fakes.databases import ON_SQLITE
+from fakes.sql import column, rows
+from fakes.stores import Store
+
+ANN, BOB = "4711", "2"
+PLANTED = "xq7planted"
+
+
+@pytest.fixture
+async def life(store: Store, files: SqlFileStore, clock: SteppingClock) -> None:
+    """Old sessions of two users, then a month of silence, then newer ones, one of which was an old one."""
+    for name in ("old", "revived"):
+        for user in (ANN, BOB):
+            kept = await files.keep(NewFile("f", "text/plain", f"{PLANTED} {name} {user} ".encode() * 500))
+            turn = await store.open_turn(
+                user, name, title=f"{PLANTED} {name}", parts=(TextPart(PLANTED * 9), kept), context={}
+            )
+            await store.close_turn(turn, answer(f"{PLANTED} answer"))
+    clock.now += timedelta(days=31)
+    for user in (ANN, BOB):
+        await store.open_turn(user, "revived", title="t", parts=(TextPart("Again"),), context={})
+
+
+def housekeeping(database: Database, clock: SteppingClock, days: int | None = 30) -> Housekeeping:
+    return Housekeeping(database, retention_days=days, clock=clock)
+
+
+async def listed(store: Store, user: str) -> tuple[list[str], int]:
+    page = await store.list_sessions(user, page=1, limit=9)
+    return [session.id for session in page.items], page.total
+
+
+@pytest.mark.usefixtures("life")
+async def test_sessions_without_activity_for_so_long_go(store: Store, database: Database, clock: SteppingClock) -> None:
+    with capture_logs() as logs:
+        await housekeeping(database, clock).tidy()
+
+    for user in (ANN, BOB):
+        assert await listed(store, user) == (["revived"], 1)
+        assert len(await texts(store, user, "revived")) == 3
+        assert (await store.find_sessions(user, PLANTED, page=1, limit=9)).total == 1
+    assert await column(database, "SELECT count(*) FROM blobs") == [2]
+    assert await column(database, "SELECT count(*) FROM messages") == [6]
+    told = [{**log} for log in logs if log["event"] == "old_sessions_deleted"]
+    assert [(log["sessions"], log["messages"]) for log in told] == [(2, 4)]
+
+
+@pytest.mark.usefixtures("life")
+async def test_without_a_retention_nothing_goes(store: Store, database: Database, clock: SteppingClock) -> None:
+    await housekeeping(database, clock, days=None).tidy()
+
+    assert await listed(store, ANN) == (["revived", "old"], 2)
+
+
+@ON_SQLITE
+@pytest.mark.usefixtures("life")
+async def test_what_goes_is_in_no_row_and_no_file_any_more(
+    database: Database, clock: SteppingClock, path: Path
+) -> None:
+    clock.now += timedelta(days=31)
+    await housekeeping(database, clock).tidy()
+
+    for table in metadata.tables:
+        assert not [row for row in await rows(database, f"SELECT * FROM {table}") if PLANTED in repr(row)]
+    files = await asyncio.to_thread(lambda: b"".join(file.read_bytes() for file in path.parent.iterdir()))
+    assert PLANTED.encode() not in files
+
+
+async def test_long_sessions_go_in_steps_and_what_was_left_undone_is_done(
+    store: Store, database: Database, clock: SteppingClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "_MESSAGES_A_STEP", 2)
+    for number in range(5):
+        await ask(store, ANN, "long", f"question {number}")
+    clock.now += timedelta(days=31)
+    before = clock.now - timedelta(days=30)
+    assert await database.write(lambda connection: retention.disown_some(connection, ANN, before)) == 1
+    assert await database.write(retention.remove_some) == 2
+    assert await listed(store, ANN) == ([], 0)
+    assert await column(database, "SELECT count(*) FROM messages") == [3]
+
+    await housekeeping(database, clock, days=None).tidy()
+
+    assert await column(database, "SELECT count(*) FROM messages") == [0]
+    assert await column(database, "SELECT count(*) FROM sessions") == [0]
+
+
+async def test_files_that_were_never_sent_go(files: SqlFileStore, database: Database, clock: SteppingClock) -> None:
+    await files.keep(NewFile("f", "text/plain", b"never sent"))
+    clock.now += PATIENCE + timedelta(seconds=1)
+
+    await housekeeping(database, clock, days=None).tidy()
+
+    assert await column(database, "SELECT count(*) FROM blobs") == [0]
+
+
+@ON_SQLITE
+async def test_words_of_what_users_delete_leave_the_file(
+    store: Store, database: Database, clock: SteppingClock, path: Path
+) -> None:
+    for name in ("kept", "deleted"):
+        await ask(store, ANN, name, PLANTED if name == "deleted" else "something")
+    await store.delete_session(ANN, "deleted")
+
+    await housekeeping(database, clock, days=None).tidy()
+
+    files = await asyncio.to_thread(lambda: b"".join(file.read_bytes() for file in path.parent.iterdir()))
+    assert PLANTED.encode() not in files
+    assert (await store.find_sessions(ANN, "something", page=1, limit=9)).total == 1
+
+
+async def test_it_goes_on_again_and_again(store: Store, database: Database, clock: SteppingClock) -> None:
+    await ask(store, ANN, "s")
+    asked = asyncio.Event()
+
+    def silence() -> datetime:
+        """A month has passed by the second time."""
+        if asked.is_set():
+            return clock() + timedelta(days=31)
+        asked.set()
+        return clock()
+
+    watching = asyncio.create_task(Housekeeping(database, retention_days=30, clock=silence, every=0).watch())
+    with capture_logs() as logs:
+        async with asyncio.timeout(20):
+            while not any(log["event"] == "old_sessions_deleted" for log in logs):
+                await store.list_sessions(ANN, page=1, limit=1)
+    watching.cancel()
+    await asyncio.wait({watching})
+
+    assert await listed(store, ANN) == ([], 0)
