@@ -14,12 +14,14 @@ from pathlib import Path
 import msgspec
 import uvloop
 from aiohttp import ClientSession, ClientTimeout, TCPConnector
+from tests.bench.filling import Size
 from tests.bench.measurements import FULL, QUICK, Effort
 from tests.bench.processes import StartFailed
 from tests.bench.programme import measure
 from tests.bench.report import Figure, as_json, as_table, report
 from tests.bench.script import Incomplete
 from tests.bench.sides import open_stage
+from tests.bench.volume import LARGE, fill_both, measure_volume
 from tests.bench.wires import WIRES, Wire
 
 _LONGEST_RUN = 600.0
@@ -31,12 +33,24 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="a rough picture in a third of the time")
     parser.add_argument("--wire", action="append", choices=WIRES, help="only this provider's protocol; may be repeated")
     parser.add_argument("--json", metavar="FILE", type=Path, help="also write the figures there")
+    parser.add_argument(
+        "--volume",
+        metavar="USERS",
+        type=int,
+        nargs="?",
+        const=LARGE.users,
+        help="in place of all that: a million messages, or those of so many users, beside a small database",
+    )
     options = parser.parse_args()
     began = time.monotonic()
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             wires = [WIRES[name] for name in options.wire or WIRES]
-            figures = runner.run(_measure(QUICK if options.quick else FULL, wires))
+            figures = (
+                runner.run(_measure(QUICK if options.quick else FULL, wires))
+                if options.volume is None
+                else _measure_volume(runner, Size(options.volume))
+            )
     except (StartFailed, Incomplete) as error:
         sys.stderr.write(f"bench: {error}\n")
         return 1
@@ -47,7 +61,8 @@ def main() -> int:
         sys.stderr.write("bench: stopped\n")
         return 1
     measured = report(figures, time.monotonic() - began)
-    sys.stdout.write(as_table(measured) + "\n")
+    sides = ("pass-through", "service") if options.volume is None else ("small", "large")
+    sys.stdout.write(as_table(measured, sides) + "\n")
     if options.json:
         options.json.write_bytes(msgspec.json.format(msgspec.json.encode(as_json(measured))) + b"\n")
     return 0
@@ -65,6 +80,16 @@ async def _measure(effort: Effort, wires: Sequence[Wire]) -> list[Figure]:
         with tempfile.TemporaryDirectory(prefix="aichat-bench-") as folder:
             async with open_stage(Path(folder)) as stage:
                 return await measure(http, stage, effort, wires)
+
+
+def _measure_volume(runner: asyncio.Runner, large: Size) -> list[Figure]:
+    async def measure(folder: Path) -> list[Figure]:
+        async with asyncio.timeout(_LONGEST_RUN), ClientSession() as http:
+            return await measure_volume(http, folder, large)
+
+    with tempfile.TemporaryDirectory(prefix="aichat-bench-") as folder:
+        fill_both(Path(folder), large)
+        return runner.run(measure(Path(folder)))
 
 
 if __name__ == "__main__":

@@ -93,10 +93,10 @@ def report(figures: list[Figure], seconds: float) -> Report:
     return Report(platform.python_version(), os.cpu_count() or 0, os.getloadavg()[0], round(seconds, 1), figures)
 
 
-def as_table(report: Report) -> str:
-    """The report for reading."""
+def as_table(report: Report, sides: tuple[str, str] = ("pass-through", "service")) -> str:
+    """The report for reading; the sides are what was compared."""
     width = max(len(figure.name) for figure in report.figures)
-    lines = [f"{'':<{width}}{'pass-through':>14}{'service':>10}{'ratio':>8}{'of pairs':>14}{'more':>9}  unit  target"]
+    lines = [f"{'':<{width}}{sides[0]:>14}{sides[1]:>10}{'ratio':>8}{'of pairs':>14}{'more':>9}  unit  target"]
     for figure in report.figures:
         least, greatest = figure.ratios
         lines.append(
