@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, bindparam, text
 
-_PAGES_A_STEP = 250
+_PAGES_A_STEP = 100
 
 _REMOVALS = text("SELECT number FROM search_removals")
 _FORGET_REMOVALS = text("UPDATE search_removals SET number = number - :number")
