@@ -115,6 +115,11 @@ class Usage(Struct, frozen=True, omit_defaults=True):
     estimated: bool = False
     """Whether some of them are our own estimate."""
 
+    @property
+    def exact(self) -> Usage | None:
+        """What the provider counted: an estimate is for the user's account alone, and shown with no message."""
+        return None if self.estimated else self
+
     def __add__(self, other: Usage) -> Usage:
         return Usage(
             self.input_tokens + other.input_tokens,

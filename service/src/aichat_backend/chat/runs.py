@@ -18,7 +18,7 @@ from aichat_backend.chat.draft import Draft, unanswered_calls
 from aichat_backend.chat.executions import NOT_RUN
 from aichat_backend.chat.flusher import Flusher
 from aichat_backend.chat.insisting import Patience, insist
-from aichat_backend.chat.parts import Role, ToolResultPart, Usage
+from aichat_backend.chat.parts import Role, ToolResultPart
 from aichat_backend.chat.run_report import RunReport
 from aichat_backend.chat.titles import is_own_title
 from aichat_backend.chat.tool_events import approval_question, tool_calls
@@ -257,7 +257,7 @@ class Run:
             parts=self._draft.parts(),
             status=status,
             created_at=now,
-            usage=_exact(self._draft.usage),
+            usage=self._draft.usage and self._draft.usage.exact,
             model=self._model,
             approval=Approval(
                 id=id_,
@@ -313,11 +313,6 @@ def _failure_of(generation: asyncio.Task[Any]) -> BaseException | None:
     except asyncio.CancelledError:
         # Once it has raised it, the task no longer holds this error, and with it all variables of the generation.
         return None
-
-
-def _exact(usage: Usage | None) -> Usage | None:
-    """What the provider counted: an estimate is for the user's account alone."""
-    return None if usage is None or usage.estimated else usage
 
 
 def _for_readers(error: BaseException) -> ChatError:

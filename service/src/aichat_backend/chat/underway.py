@@ -76,7 +76,7 @@ def interrupted_answer(id_: str, draft: KeptDraft, followed: Message, at: dateti
         parts=(*draft.parts, *_missing_results(draft.parts, followed)),
         status=MessageStatus.INTERRUPTED,
         created_at=at,
-        usage=None if draft.usage is None or draft.usage.estimated else draft.usage,
+        usage=draft.usage and draft.usage.exact,
         model=draft.model,
     )
 
