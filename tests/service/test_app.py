@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import sqlite3
 from contextlib import closing
@@ -24,6 +25,9 @@ async def test_files_that_were_never_sent_are_gone_after_a_start(tmp_path: Path,
     await long_ago.keep(NewFile("plan.txt", "text/plain", b"EXPLAIN"))
     await database.close()
 
-    async with open_service(Settings(data_dir=tmp_path, llm_provider=ProviderName.MOCK)):
+    async with open_service(Settings(data_dir=tmp_path, llm_provider=ProviderName.MOCK)) as service:
+        keeping = asyncio.create_task(service.keep_house())
         with closing(sqlite3.connect(path)) as connection:
             await eventually(lambda: connection.execute("SELECT count(*) FROM blobs").fetchone() == (0,))
+        keeping.cancel()
+        await asyncio.wait({keeping})

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Self
 
-import structlog
 from aiohttp import web
 
 from aichat_backend.api.account import AccountResource
@@ -47,7 +46,6 @@ from aichat_backend.chat.turn import TurnResources
 from aichat_backend.chat.turn_limits import TurnLimits
 from aichat_backend.chat.underway import Owner
 from aichat_backend.config.settings import Settings
-from aichat_backend.errors import Unavailable
 from aichat_backend.mcp.toolbox import McpToolbox
 from aichat_backend.providers.base import Provider, Reasoning
 from aichat_backend.providers.registry import build_provider
@@ -77,19 +75,23 @@ SYSTEM_PROMPT = (
     "Say so when you do not know."
 )
 
-_log = structlog.get_logger(__name__)
-
 
 @dataclass(frozen=True)
 class Service:
     """A wired service: what the server needs to run it."""
 
     app: web.Application
+    database: LastingDatabase
     assistant: Assistant
     provider: Provider
     toolbox: Toolbox
     recovery: Recovery
     housekeeping: Housekeeping
+
+    async def keep_house(self) -> None:
+        """Once there is a database, tidy it now and then."""
+        await self.database.opened()
+        await self.housekeeping.watch()
 
 
 @dataclass(frozen=True)
@@ -131,7 +133,6 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
         await database.start(_DATABASE_SECONDS)
         owner = await asyncio.to_thread(this_process, settings.host, settings.port)
         stores = Stores.of(database, owner)
-        await stack.enter_async_context(_tidying(database, stores))
         provider = build_provider(settings)
         stack.push_async_callback(provider.aclose)
         metrics = Metrics()
@@ -155,26 +156,7 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
         app.add_routes(route.definition for route in routes)
         recovery = Recovery(stores.runs, owner, lambda: flusher.under_way)
         housekeeping = Housekeeping(database, retention_days=settings.retention_days)
-        yield Service(app, assistant, provider, toolbox, recovery, housekeeping)
-
-
-@asynccontextmanager
-async def _tidying(database: LastingDatabase, stores: Stores) -> AsyncIterator[None]:
-    """Once there is a database, remove what was left over in it."""
-
-    async def tidy() -> None:
-        await database.opened()
-        try:
-            await stores.files.drop_stale()
-        except Unavailable as error:
-            _log.warning("files_not_tidied", detail=error.detail)
-
-    tidying = asyncio.create_task(tidy(), name="tidy up the files")
-    try:
-        yield
-    finally:
-        tidying.cancel()
-        await asyncio.wait({tidying})
+        yield Service(app, database, assistant, provider, toolbox, recovery, housekeeping)
 
 
 @asynccontextmanager

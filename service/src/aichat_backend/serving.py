@@ -59,7 +59,7 @@ async def serve(settings: Settings) -> None:
             await _listen(runner, settings)
             # Now the address is ours, so whoever had it before is dead.
             recovering = asyncio.create_task(service.recovery.watch())
-            tidying = asyncio.create_task(service.housekeeping.watch())
+            tidying = asyncio.create_task(service.keep_house())
             warming = asyncio.create_task(_warm(service, stopping))
             following = asyncio.create_task(_follow_tool_servers(service.toolbox, reloading))
             await stopping.wait()

@@ -100,7 +100,7 @@ class SqlFileStore:
             await self._database.write(lambda connection: drop_uploads(connection, files))
 
     async def drop_stale(self) -> None:
-        """Remove contents that were kept for messages which never came. For a start; every `keep` does so too."""
+        """Remove contents that were kept for messages which never came. Every `keep` does so too."""
         now = self._clock()
         await self._database.write(lambda connection: drop_stale_uploads(connection, now))
 

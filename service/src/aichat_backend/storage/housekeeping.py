@@ -10,9 +10,9 @@ from typing import Protocol
 import structlog
 
 from aichat_backend.errors import Unavailable
-from aichat_backend.storage.attachments import drop_stale_uploads
 from aichat_backend.storage.clock import Clock, utc_now
 from aichat_backend.storage.database import Storage
+from aichat_backend.storage.files import SqlFileStore
 from aichat_backend.storage.retention import disown_some, next_owner, remove_some
 from aichat_backend.storage.search_merge import number_of_removals
 
@@ -42,6 +42,7 @@ class Housekeeping:
         every: float = _EVERY_SECONDS,
     ) -> None:
         self._database = database
+        self._files = SqlFileStore(database, clock=clock)
         self._retention = None if retention_days is None else timedelta(days=retention_days)
         self._clock = clock
         self._every = every
@@ -63,8 +64,7 @@ class Housekeeping:
         Raises:
             Unavailable: when the database fails; what was done is done.
         """
-        now = self._clock()
-        await self._database.write(lambda connection: drop_stale_uploads(connection, now))
+        await self._files.drop_stale()
         removed = await self._remove_old()
         remains = await self._database.read(number_of_removals)
         if removed or remains:
