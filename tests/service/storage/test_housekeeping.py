@@ -87,6 +87,28 @@ async def test_what_goes_is_in_no_row_and_no_file_any_more(
     assert PLANTED.encode() not in files
 
 
+@pytest.mark.usefixtures("life")
+async def test_sessions_go_while_other_processes_use_the_database_and_more_of_them_start(
+    database: Database, url: str, clock: SteppingClock
+) -> None:
+    tidied = asyncio.Event()
+
+    async def start_others() -> None:
+        while not tidied.is_set():
+            other = await Database.open(url)
+            await other.close()
+
+    other = await Database.open(url)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(start_others())
+        with capture_logs() as logs:
+            await housekeeping(database, clock).tidy()
+        tidied.set()
+    await other.close()
+
+    assert [log["sessions"] for log in logs if log["event"] == "old_sessions_deleted"] == [2]
+
+
 async def test_long_sessions_go_in_steps_and_what_was_left_undone_is_done(
     store: Store, database: Database, clock: SteppingClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

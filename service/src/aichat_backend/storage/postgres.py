@@ -13,6 +13,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, exc, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.pool import QueuePool
 
+from aichat_backend.storage.advisory_locks import AdvisoryLock
 from aichat_backend.storage.engines import Access, Engines
 from aichat_backend.storage.errors import DatabaseInUse, DatabaseUnavailable, UnreachableDatabase, UnsupportedDatabase
 from aichat_backend.storage.postgres_recovery import WriterRecovery
@@ -46,12 +47,6 @@ MIGRATION_LOCK_SECONDS = 120
 
 OLDEST_SERVER = 15
 
-_UPGRADE_LOCK = 0x61696368_61740001
-"""Names, among all advisory locks of the database, the one that whoever changes the schema holds."""
-
-_USE_LOCK = 0x61696368_61740002
-"""Names the one that all services share as long as they are connected, so that who must be alone knows of them."""
-
 _UNENDING = 0
 
 _ALONE_SECONDS = 1.0
@@ -72,7 +67,7 @@ _CONNECTING: dict[str, Any] = {
     "prepare_threshold": 2,
 }
 
-_TRY_ALONE = text(f"SELECT pg_try_advisory_lock({_USE_LOCK})")
+_TRY_ALONE = text(f"SELECT pg_try_advisory_lock({AdvisoryLock.USE})")
 _NEEDED = text("SELECT CAST(current_setting('server_version_num') AS integer), current_setting('server_encoding')")
 
 
@@ -107,7 +102,7 @@ def open_postgres(url: URL) -> Engines:
             _UNENDING,
             MIGRATION_LOCK_SECONDS,
             "BEGIN ISOLATION LEVEL READ COMMITTED",
-            f"SELECT pg_advisory_xact_lock({_UPGRADE_LOCK})",
+            f"SELECT pg_advisory_xact_lock({AdvisoryLock.UPGRADE})",
         ),
         insert=insert,
         forget=partial(_vacuum, writer.engine),
@@ -207,7 +202,7 @@ def _keep_rows_out(context: ExceptionContext) -> None:
 
 def _tell_that_it_is_used(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
     cursor = connection.cursor()
-    cursor.execute(f"SELECT pg_try_advisory_lock_shared({_USE_LOCK})")
+    cursor.execute(f"SELECT pg_try_advisory_lock_shared({AdvisoryLock.USE})")
     (shared,) = cursor.fetchone() or (False,)
     cursor.close()
     if not shared:

@@ -11,14 +11,13 @@ from datetime import datetime
 from sqlalchemy import Connection, String, and_, bindparam, cast, delete, func, select, update
 
 from aichat_backend.storage import queries
+from aichat_backend.storage.advisory_locks import AdvisoryLock
 from aichat_backend.storage.attachments import Removal
 from aichat_backend.storage.tables import messages, owners, sessions
 
 _NOBODY = ""
 _SESSIONS_A_STEP = 50
 _MESSAGES_A_STEP = 200
-_TURN = 0x61696368_61740002
-"""Names, among all advisory locks of a PostgreSQL database, the one of whoever deletes."""
 
 _OLD = sessions.c.updated_at < bindparam("before")
 OWNER_OF_OLD = (
@@ -47,7 +46,7 @@ def is_our_turn(connection: Connection) -> bool:
     """Whether no other process deletes at this moment. SQLite has one writer anyway."""
     if connection.dialect.name == "sqlite":
         return True
-    return bool(connection.execute(select(func.pg_try_advisory_xact_lock(_TURN))).scalar_one())
+    return bool(connection.execute(select(func.pg_try_advisory_xact_lock(AdvisoryLock.RETENTION))).scalar_one())
 
 
 def next_owner(connection: Connection, after: str, before: datetime) -> str | None:
