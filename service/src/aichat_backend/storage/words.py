@@ -30,6 +30,8 @@ _UNSPACED = (
     "\u2e80-\u2fd5\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af"  # Han
 )
 _PICTURES = "\u2600-\u27bf\U0001f300-\U0001faff"
+_PIECE = re.compile(r"[0-9a-z\x80-\U0010ffff]+")
+"""What stands between ASCII characters that are in no word; itself a word when all of it is ASCII."""
 _HANGUL_THAT_JOINS = range(0x1160, 0x1200)
 _MARKS_ARE_AMONG = (range(0x300, 0x1F000), range(0xE0100, 0xE01F0))
 
@@ -44,9 +46,7 @@ class Word(NamedTuple):
 
 def words_of(text: str) -> Iterator[str]:
     """The words of a text, in their order."""
-    shape = folded(text)
-    for start, end in _bounds(shape):
-        yield shape[start:end][:LONGEST_WORD]
+    return chain.from_iterable(map(_words_of_piece, _PIECE.findall(folded(text))))
 
 
 def placed_words(text: str) -> Iterator[Word]:
@@ -69,7 +69,9 @@ def indexed_words(owner: str, text: str) -> str:
     """The words as they are indexed: each once, and each its owner's own, so that nobody's search meets another's."""
     room = _MOST_INDEXED
     kept = []
-    for word in dict.fromkeys(words_of(text)):
+    # Each piece once before it is looked into: a long text says little that it has not said before.
+    pieces = dict.fromkeys(_PIECE.findall(folded(text)))
+    for word in dict.fromkeys(chain.from_iterable(map(_words_of_piece, pieces))):
         owned = owned_word(owner, word)
         room -= len(owned) + 1
         if room < 0:
@@ -81,6 +83,12 @@ def indexed_words(owner: str, text: str) -> str:
 def owned_word(owner: str, word: str) -> str:
     """The word as the index has it."""
     return f"{owner}:{word}"
+
+
+def _words_of_piece(piece: str) -> Iterable[str]:
+    if piece.isascii():
+        return (piece[:LONGEST_WORD],)
+    return (piece[start:end][:LONGEST_WORD] for start, end in _bounds(piece))
 
 
 def _bounds(shape: str) -> Iterator[tuple[int, int]]:
