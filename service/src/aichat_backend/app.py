@@ -185,7 +185,6 @@ def _assistant(
             provider=provider,
             toolbox=toolbox,
             files=stores.files,
-            audit=stores.audit,
             options=options,
             limits=TurnLimits(
                 rounds=settings.max_tool_rounds,

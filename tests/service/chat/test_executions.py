@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from aichat_backend.chat.approvals import Decision
-from aichat_backend.chat.executions import AT_ONCE
+from aichat_backend.chat.executions import AT_ONCE, NOT_NOTED
 from aichat_backend.chat.parts import FilePart, TextPart, ToolResultPart
 from aichat_backend.chat.tools import ToolFile, ToolOutcome, ToolPolicy
 from aichat_backend.chat.turn_limits import TurnLimits
@@ -126,7 +126,7 @@ async def test_a_call_is_noted_before_it_runs(stage: Stage) -> None:
     noted: list[list[tuple[str, str, str]]] = []
 
     async def run(_arguments: Mapping[str, Any]) -> ToolOutcome:
-        noted.append([(start.call_id, start.tool, start.policy) for start in stage.audit.tools])
+        noted.append([(start.call_id, start.tool, start.policy) for starts in stage.noted for start in starts])
         return ToolOutcome("ran")
 
     stage.toolbox.behaviours["query"] = run
@@ -139,21 +139,90 @@ async def test_a_call_is_noted_before_it_runs(stage: Stage) -> None:
         model.finish()
 
     assert noted == [[("a", "fake/query", "auto")]]
-    assert "said in confidence" not in repr(stage.audit.tools)
+    assert "said in confidence" not in repr(stage.noted)
 
 
-async def test_a_call_that_cannot_be_noted_does_not_run(stage: Stage) -> None:
-    offer(stage, tool("query", policy=AUTO))
-    stage.audit.away = True
+async def test_calls_are_noted_together_and_only_when_their_turn_has_come(stage: Stage) -> None:
+    offer(stage, tool("query", policy=AUTO), tool("last", policy=AUTO))
+    stage.toolbox.behaviours["last"] = last = Gate()
+    gates = [Gate() for _ in range(AT_ONCE)]
+    behaviours = iter(gates)
+
+    async def run(arguments: Mapping[str, Any]) -> ToolOutcome:
+        return await next(behaviours)(arguments)
+
+    stage.toolbox.behaviours["query"] = run
     async with stage.taking():
         model = await stage.asked()
+        for number in range(AT_ONCE):
+            model.use(str(number), "query")
+        model.use("last", "last")
+        model.finish()
+        await asyncio.gather(*(gate.reached.wait() for gate in gates))
+        assert [[start.call_id for start in starts] for starts in stage.noted] == [list(map(str, range(AT_ONCE)))]
+        gates[3].outcome.set_result(ToolOutcome("ran"))
+        await last.reached.wait()
+        assert [start.call_id for start in stage.noted[-1]] == ["last"]
+        for gate in (last, *gates):
+            if not gate.outcome.done():
+                gate.outcome.set_result(ToolOutcome("ran"))
+        (await stage.asked()).finish()
+
+    assert len(stage.noted) == 2
+
+
+async def test_what_led_to_a_call_is_kept_with_it(stage: Stage) -> None:
+    offer(stage, tool("query", policy=AUTO))
+    async with stage.taking():
+        model = await stage.asked()
+        model.say("I look.")
         model.use("a", "query")
+        model.finish()
+        (await stage.asked()).finish()
+
+    ((said, called),) = stage.kept
+    assert (said, called) == (TextPart("I look."), call("a"))
+
+
+async def test_no_call_runs_that_cannot_be_noted_and_the_answer_goes_on(stage: Stage) -> None:
+    offer(stage, tool("query", policy=AUTO))
+    stage.away = True
+    async with stage.taking():
+        model = await stage.asked()
+        for number in range(2 * AT_ONCE):
+            model.use(str(number), "query")
         model.finish()
         model = await stage.asked()
         model.say("A pity.")
         model.finish()
 
     assert stage.toolbox.calls == []
-    (result,) = [part for part in model.request.messages[-1].parts if isinstance(part, ToolResultPart)]
-    assert result.is_error
-    assert "Nothing ran" in result.text
+    results = [part for part in model.request.messages[-1].parts if isinstance(part, ToolResultPart)]
+    assert len(results) == 2 * AT_ONCE
+    assert all(result.is_error and NOT_NOTED in result.text for result in results)
+    assert stage.attempts == 1, "nobody waits again and again for a database that is away"
+
+
+async def test_calls_that_cannot_be_noted_do_not_disturb_those_that_run(stage: Stage) -> None:
+    offer(stage, tool("query", policy=AUTO))
+    gates = [Gate() for _ in range(AT_ONCE)]
+    behaviours = iter(gates)
+
+    async def run(arguments: Mapping[str, Any]) -> ToolOutcome:
+        return await next(behaviours)(arguments)
+
+    stage.toolbox.behaviours["query"] = run
+    async with stage.taking():
+        model = await stage.asked()
+        for number in range(AT_ONCE + 2):
+            model.use(str(number), "query")
+        model.finish()
+        await asyncio.gather(*(gate.reached.wait() for gate in gates))
+        stage.away = True
+        for gate in gates:
+            gate.outcome.set_result(ToolOutcome("ran"))
+        (await stage.asked()).finish()
+
+    results = stage.results()
+    assert [results[str(number)] for number in range(AT_ONCE)] == ["ran"] * AT_ONCE
+    assert [results[str(number)] for number in (AT_ONCE, AT_ONCE + 1)] == [NOT_NOTED] * 2

@@ -14,6 +14,7 @@ from aichat_backend.chat.underway import KeptDraft, Owner, SignOfLife
 from aichat_backend.errors import Unavailable
 from aichat_backend.providers.base import TextDelta
 from fakes.backend import eventually
+from fakes.messages import start
 from fakes.run_rows import RunsInMemory
 
 BEAT = 5
@@ -117,49 +118,62 @@ async def test_a_run_that_is_no_longer_there_hears_of_it(desk: Desk) -> None:
     assert [run.lost.is_set() for run in desk.runs] == [True, False]
 
 
-async def test_before_a_tool_runs_all_is_kept_and_a_lost_run_is_stopped(desk: Desk) -> None:
-    desk.runs[0].say("I use a tool.")
+async def test_what_leads_to_a_tool_is_kept_when_it_begins_and_not_again(desk: Desk) -> None:
+    run = desk.runs[0]
+    run.say("I use a tool.")
+
+    await desk.flusher.begin_calls(run, [start("first")])
+    assert desk.kept() == {"a": "I use a tool."}
+    assert [begun.call_id for begun in desk.store.noted] == ["first"]
+
+    await desk.flusher.flush()
+    assert desk.store.writes == []
+
+
+async def test_a_tool_of_a_lost_run_does_not_begin(desk: Desk) -> None:
+    run = desk.runs[0]
     ran: list[str] = []
 
-    async def use_tool(name: str) -> None:
-        await desk.flusher.checkpoint()
-        ran.append(name)
-
-    await use_tool("first")
-    assert desk.kept() == {"a": "I use a tool."}
+    async def use_tool() -> None:
+        await desk.flusher.begin_calls(run, [start()])
+        ran.append("it")
 
     del desk.store.rows["a"]
-    desk.runs[0].say("And another.")
-    second = asyncio.create_task(use_tool("second"))
-    desk.runs[0].lose = second.cancel  # type: ignore[method-assign, assignment]
-    await asyncio.wait({second})
-    assert second.cancelled()
-    assert ran == ["first"]
+    using = asyncio.create_task(use_tool())
+    run.lose = using.cancel  # type: ignore[method-assign, assignment]
+    await asyncio.wait({using})
+
+    assert using.cancelled()
+    assert (ran, desk.store.noted) == ([], [])
 
 
-async def test_while_the_database_is_away_tools_run_and_drafts_wait(desk: Desk) -> None:
+async def test_while_the_database_is_away_tools_do_not_begin_and_drafts_wait(desk: Desk) -> None:
+    run = desk.runs[0]
     desk.store.away = True
-    desk.runs[0].say("kept later")
-    with capture_logs() as logs:
-        await desk.flusher.checkpoint()
-        with pytest.raises(Unavailable):
-            await desk.flusher.flush()
-        desk.store.away = False
-        await desk.flusher.checkpoint()
+    run.say("kept later")
+    with pytest.raises(Unavailable):
+        await desk.flusher.begin_calls(run, [start()])
+    with pytest.raises(Unavailable):
+        await desk.flusher.flush()
+    desk.store.away = False
+    await desk.flusher.flush()
 
     assert desk.kept() == {"a": "kept later"}
-    assert [line["event"] for line in logs] == ["drafts_not_kept", "drafts_kept_again"]
+    assert desk.store.noted == []
 
 
 async def test_it_writes_by_itself_as_long_as_there_are_runs() -> None:
     desk = Desk(interval=0)
     desk.runs[0].say("one")
     await eventually(lambda: desk.kept() == {"a": "one"})
-    desk.store.away = True
-    desk.runs[0].say(" two")
-    await asyncio.sleep(0)
-    desk.store.away = False
-    await eventually(lambda: desk.kept() == {"a": "one two"})
+    with capture_logs() as logs:
+        desk.store.away = True
+        desk.runs[0].say(" two")
+        await eventually(lambda: logs)
+        desk.store.away = False
+        await eventually(lambda: len(logs) > 1)
+    assert desk.kept() == {"a": "one two"}
+    assert [line["event"] for line in logs] == ["drafts_not_kept", "drafts_kept_again"]
 
     (keeping,) = [task for task in asyncio.all_tasks() if task.get_name() == "keep drafts"]
     for run in desk.runs:

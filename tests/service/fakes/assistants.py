@@ -30,8 +30,15 @@ HERE = Owner("here", "1")
 
 @asynccontextmanager
 async def open_stores(path: Path, owner: Owner = HERE) -> AsyncIterator[Stores]:
-    """What a database file holds, its schema being there."""
-    database = await Database.open(f"sqlite:///{path}")
+    """What a database file holds."""
+    async with stores_at(f"sqlite:///{path}", owner) as stores:
+        yield stores
+
+
+@asynccontextmanager
+async def stores_at(url: str, owner: Owner) -> AsyncIterator[Stores]:
+    """What a database holds."""
+    database = await Database.open(url)
     await database.upgrade()
     yield Stores.of(database, owner)
     await database.close()
@@ -56,7 +63,6 @@ async def answering(
             provider=provider,
             toolbox=toolbox or NoTools(),
             files=stores.files,
-            audit=stores.audit,
             options=OPTIONS,
             limits=limits or TurnLimits(),
         ),

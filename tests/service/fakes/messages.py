@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from aichat_backend.chat.approvals import Approval, ApprovalStatus, BoundCall, digest
+from aichat_backend.chat.audit import ToolStart
 from aichat_backend.chat.conversation import Message, MessageStatus
 from aichat_backend.chat.parts import AttachmentPart, Part, ReasoningPart, Role, TextPart, ToolCallPart, ToolResultPart
 
@@ -19,6 +20,19 @@ def parts(*said: Part | str) -> tuple[Part, ...]:
 def call(id_: str, name: str = "query", arguments: str = "{}") -> ToolCallPart:
     """A tool call."""
     return ToolCallPart(id_, name, arguments)
+
+
+def start(call_id: str = "c", user_id: str = "1") -> ToolStart:
+    """A call that begins."""
+    return ToolStart(
+        user_id=user_id,
+        session_id="s",
+        call_id=call_id,
+        tool="files/read",
+        policy="auto",
+        tool_digest="t",
+        arguments_digest="a",
+    )
 
 
 def result(

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from msgspec.structs import replace
 
+from aichat_backend.chat.audit import ToolStart
 from aichat_backend.chat.underway import KeptDraft, SignOfLife
 from aichat_backend.errors import Unavailable
 
@@ -18,6 +19,7 @@ class RunsInMemory:
         self.drafts: dict[str, KeptDraft] = {}
         self.writes: list[set[str]] = []
         """Which drafts each write was about."""
+        self.noted: list[ToolStart] = []
         self.interrupted: list[str] = []
         self.away = False
         self.broken: set[str] = set()
@@ -30,6 +32,15 @@ class RunsInMemory:
             if run_id in self.rows:
                 self.beat(run_id)
         return [run_id for run_id in alive if run_id not in self.rows]
+
+    async def begin_calls(self, run_id: str, draft: KeptDraft, calls: Sequence[ToolStart]) -> bool:
+        self._answer()
+        if run_id not in self.rows:
+            return False
+        self.beat(run_id)
+        self.drafts[run_id] = draft
+        self.noted.extend(calls)
+        return True
 
     async def signs(self) -> Sequence[SignOfLife]:
         self._answer()

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from aichat_backend.chat.approvals import ApprovalStatus, Decision
+from aichat_backend.chat.audit import ToolStart
 from aichat_backend.chat.calls import WaitingCall
 from aichat_backend.chat.conversation import Message, Session
 from aichat_backend.chat.draft import Draft
@@ -18,9 +19,9 @@ from aichat_backend.chat.tools import Tool
 from aichat_backend.chat.turn import Turn, TurnResources
 from aichat_backend.chat.turn_limits import TurnLimits
 from aichat_backend.chat.turns import OpenedTurn
+from aichat_backend.errors import Unavailable
 from aichat_backend.streams.log import EventLog
 from aichat_backend.streams.messages import StreamMessage, StreamMessageType
-from fakes.audit import AuditInMemory
 from fakes.files import FilesInMemory
 from fakes.messages import NOW, approval, user
 from fakes.reading import events_of
@@ -37,12 +38,17 @@ class Stage:
     provider: ScriptedProvider = field(default_factory=ScriptedProvider)
     toolbox: FakeToolbox = field(default_factory=FakeToolbox)
     files: FilesInMemory = field(default_factory=FilesInMemory)
-    audit: AuditInMemory = field(default_factory=AuditInMemory)
     limits: TurnLimits = field(default_factory=TurnLimits)
     draft: Draft = field(default_factory=Draft)
     log: EventLog = field(default_factory=EventLog)
+    noted: list[list[ToolStart]] = field(default_factory=list)
+    """The calls that began, as they were noted together."""
     kept: list[tuple[Part, ...]] = field(default_factory=list)
-    """What there was of the answer whenever it had to be kept."""
+    """What there was of the answer each time."""
+    away: bool = False
+    """Whether nothing can be noted."""
+    attempts: int = 0
+    """How often it was tried."""
 
     def turn(self, *history: Message, decision: Decision | None = None) -> Turn:
         opened = OpenedTurn(run_id="run", session=SESSION, history=history or (user("Go."),), decision=decision)
@@ -50,14 +56,17 @@ class Stage:
             provider=self.provider,
             toolbox=self.toolbox,
             files=self.files,
-            audit=self.audit,
             options=ModelOptions(model="m"),
             limits=self.limits,
         )
-        return Turn(opened, self.draft, self.log, resources, self.checkpoint)
+        return Turn(opened, self.draft, self.log, resources, self.begin_calls)
 
-    async def checkpoint(self) -> None:
+    async def begin_calls(self, calls: Sequence[ToolStart]) -> None:
+        self.attempts += 1
+        if self.away:
+            raise Unavailable("away")
         self.kept.append(self.draft.parts())
+        self.noted.append(list(calls))
 
     @asynccontextmanager
     async def taking(self, *history: Message, decision: Decision | None = None) -> AsyncIterator[asyncio.Task[Any]]:

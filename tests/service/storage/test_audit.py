@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import Connection
 
 from aichat_backend.chat.approvals import Decision
-from aichat_backend.chat.audit import AuditAction, ToolStart
+from aichat_backend.chat.audit import AuditAction
 from aichat_backend.errors import Conflict, NotFound
-from aichat_backend.storage.audit import AuditEntry, SqlAuditTrail, note
+from aichat_backend.storage.audit import AuditEntry, SqlAuditTrail, note, tool_started
 from aichat_backend.storage.database import Database
 from aichat_backend.storage.pins import SqlToolPins
 from fakes.clock import SteppingClock
 from fakes.conversations import approval_of_calls, ask
+from fakes.messages import start
 from fakes.sql import change, rows
 from fakes.stores import Store
+
+NoteStart = Callable[..., Awaitable[None]]
 
 
 @pytest.fixture
@@ -24,16 +28,13 @@ def audit(database: Database, clock: SteppingClock) -> SqlAuditTrail:
     return SqlAuditTrail(database, clock=clock)
 
 
-def start(user_id: str = "1", call_id: str = "c") -> ToolStart:
-    return ToolStart(
-        user_id=user_id,
-        session_id="s",
-        call_id=call_id,
-        tool="files/read",
-        policy="auto",
-        tool_digest="t",
-        arguments_digest="a",
-    )
+@pytest.fixture
+def note_start(database: Database, clock: SteppingClock) -> NoteStart:
+    async def noted(call_id: str = "c", user_id: str = "1") -> None:
+        entry = tool_started(start(call_id, user_id), clock())
+        await database.write(lambda connection: note(connection, entry))
+
+    return noted
 
 
 async def actions(audit: SqlAuditTrail) -> list[AuditAction]:
@@ -121,8 +122,8 @@ async def test_tools_that_changed_are_noted(database: Database, audit: SqlAuditT
     assert list(entry.details["tools"].values()) == ["other"]
 
 
-async def test_a_tool_and_an_export_are_noted(audit: SqlAuditTrail) -> None:
-    await audit.tool_starts(start())
+async def test_a_tool_and_an_export_are_noted(audit: SqlAuditTrail, note_start: NoteStart) -> None:
+    await note_start()
     await audit.exports("1", "s", "json")
 
     tool, export = await audit.entries()
@@ -147,12 +148,12 @@ async def test_what_fails_leaves_no_entry(database: Database, audit: SqlAuditTra
 
 
 async def test_of_an_erased_user_stays_what_was_done_and_not_who_did_it(
-    store: Store, audit: SqlAuditTrail, database: Database
+    store: Store, audit: SqlAuditTrail, database: Database, note_start: NoteStart
 ) -> None:
     approval_id = await ask_for_approval(store)
     await store.leave_turn(await store.decide_turn("1", "s", Decision(approval_id, approved=True)))
-    await audit.tool_starts(start())
-    await audit.tool_starts(start(user_id="2", call_id="other"))
+    await note_start()
+    await note_start("other", user_id="2")
     await store.erase("1")
 
     entries = await audit.entries()
@@ -174,7 +175,7 @@ async def test_of_an_erased_user_stays_what_was_done_and_not_who_did_it(
 
 
 async def test_entries_are_read_by_time_and_by_user_over_many_pages(
-    audit: SqlAuditTrail, database: Database, clock: SteppingClock
+    audit: SqlAuditTrail, database: Database, clock: SteppingClock, note_start: NoteStart
 ) -> None:
     await change(
         database,
@@ -182,7 +183,7 @@ async def test_entries_are_read_by_time_and_by_user_over_many_pages(
            WITH RECURSIVE n (i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 1201)
            SELECT i, 'tool_started', CAST(i % 2 AS TEXT), '{}' FROM n""",
     )
-    await audit.tool_starts(start())
+    await note_start()
 
     everything = await audit.entries()
     assert len(everything) == 1202
@@ -192,8 +193,8 @@ async def test_entries_are_read_by_time_and_by_user_over_many_pages(
     assert await audit.entries(since=clock.now + timedelta(days=1), user_id="1") == ()
 
 
-async def test_odd_names_of_tools_and_calls_can_be_noted(audit: SqlAuditTrail) -> None:
-    await audit.tool_starts(start(call_id="a\0b\ud800"))
+async def test_odd_names_of_tools_and_calls_can_be_noted(audit: SqlAuditTrail, note_start: NoteStart) -> None:
+    await note_start("a\0b\ud800")
 
     (entry,) = await audit.entries()
     assert entry.subject == "a\N{REPLACEMENT CHARACTER}b\N{REPLACEMENT CHARACTER}"

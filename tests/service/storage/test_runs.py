@@ -7,21 +7,26 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
 import pytest
+from sqlalchemy.exc import ProgrammingError
 
 from aichat_backend.chat.approvals import ApprovalStatus, Decision
+from aichat_backend.chat.audit import AuditAction
 from aichat_backend.chat.conversation import MessageStatus
 from aichat_backend.chat.parts import ReasoningPart, Role, TextPart, ToolCallPart, ToolResultPart, Usage
 from aichat_backend.chat.transcript import NOT_APPROVED
 from aichat_backend.chat.turns import OpenedTurn
 from aichat_backend.chat.underway import MAY_HAVE_RUN, KeptDraft, Owner, SignOfLife
 from aichat_backend.errors import Conflict, TakenOver
+from aichat_backend.storage.audit import SqlAuditTrail
 from aichat_backend.storage.database import Database
+from aichat_backend.storage.errors import DatabaseUnavailable
 from aichat_backend.storage.runs import SqlRunStore
 from aichat_backend.storage.turns import SqlTurnStore
 from aichat_backend.storage.usage import SqlUsageStore
 from fakes.clock import SteppingClock
 from fakes.conversations import answer, approval_of_calls, ask, texts
-from fakes.sql import column
+from fakes.messages import start
+from fakes.sql import change, column
 from fakes.stores import HERE, Store
 
 ANN, BOB = "1", "2"
@@ -257,6 +262,58 @@ async def test_a_run_goes_with_what_it_answers(
     assert not await runs.interrupt(sign)
     assert not await store.close_turn(turn, answer("too late"))
     assert await column(database, "SELECT count(*) FROM messages") == [0]
+
+
+async def test_what_led_to_calls_is_kept_and_noted_at_once(store: Store, runs: SqlRunStore, database: Database) -> None:
+    turn = await ask(store, ANN, "s")
+    calls = (ToolCallPart("a", "read", "{}"), ToolCallPart("b", "read", "{}"))
+
+    assert await runs.begin_calls(turn.run_id, KeptDraft(calls), [start("a"), start("b")])
+
+    entries = await SqlAuditTrail(database).entries()
+    assert [(entry.action, entry.subject) for entry in entries] == [
+        (AuditAction.TOOL_STARTED, "a"),
+        (AuditAction.TOOL_STARTED, "b"),
+    ]
+    await die(runs, turn)
+    (_, reply) = await store.history(ANN, "s")
+    assert reply.parts[:2] == calls
+
+
+async def test_a_call_that_begins_is_a_sign_of_life(store: Store, runs: SqlRunStore) -> None:
+    turn = await ask(store, ANN, "s")
+    sign = await sign_of(runs, turn)
+
+    assert await runs.begin_calls(turn.run_id, KeptDraft(), [start()])
+
+    assert not await runs.interrupt(sign)
+
+
+async def test_no_call_begins_in_a_run_that_another_process_has_ended(
+    store: Store, runs: SqlRunStore, database: Database
+) -> None:
+    turn = await ask(store, ANN, "s")
+    await die(runs, turn)
+
+    assert not await runs.begin_calls(turn.run_id, KeptDraft((TextPart("Because"),)), [start()])
+
+    assert await SqlAuditTrail(database).entries() == ()
+    assert await texts(store, ANN, "s") == ["Why?", ""]
+
+
+async def test_without_the_note_what_led_to_a_call_is_not_kept_either(
+    store: Store, runs: SqlRunStore, database: Database
+) -> None:
+    turn = await ask(store, ANN, "s")
+    await change(database, "ALTER TABLE audit RENAME TO elsewhere")
+
+    with pytest.raises((DatabaseUnavailable, ProgrammingError)):
+        await runs.begin_calls(turn.run_id, KeptDraft((TextPart("Because"),)), [start()])
+
+    assert await runs.signs() == [SignOfLife(turn.run_id, HERE, 0)]
+    await change(database, "ALTER TABLE elsewhere RENAME TO audit")
+    await die(runs, turn)
+    assert await texts(store, ANN, "s") == ["Why?", ""]
 
 
 async def test_a_clock_of_another_process_means_nothing(store: Store, database: Database) -> None:

@@ -50,8 +50,5 @@ class AuditTrail(Protocol):
         Unavailable: when the database does not answer; what was to be noted must not happen then.
     """
 
-    async def tool_starts(self, start: ToolStart) -> None:
-        """Note that a tool runs; to be awaited before it does."""
-
     async def exports(self, user_id: str, session_id: str, format_: str) -> None:
         """Note that a session leaves as a file; to be awaited before it does."""

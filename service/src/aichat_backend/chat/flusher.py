@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from time import monotonic
 from typing import Protocol
 
 import structlog
 
+from aichat_backend.chat.audit import ToolStart
 from aichat_backend.chat.underway import KeptDraft, RunStore
 from aichat_backend.errors import ChatError
 
@@ -97,12 +98,18 @@ class Flusher:
                 if id_ in self._runs:
                     self._runs[id_].lose()
 
-    async def checkpoint(self) -> None:
-        """Before something happens that cannot be taken back: keep what led to it, and stop what is lost.
+    async def begin_calls(self, run: LiveRun, calls: Sequence[ToolStart]) -> None:
+        """Before tools do what cannot be taken back: keep what led to it and note it, or stop the run if it is lost.
 
-        While the database is away it happens all the same.
+        Raises:
+            Unavailable: the database does not answer; neither is stored, and the tools must not run.
         """
-        await self._try()
+        async with self._turn:
+            version = run.version
+            if await self._store.begin_calls(run.id, run.kept_draft(), calls):
+                self._kept[run.id] = version
+            else:
+                run.lose()
         # Whoever was stopped by that hears of it here, and does nothing more.
         await asyncio.sleep(0)
 

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import structlog
@@ -165,7 +166,8 @@ class Run:
         return questions[0].text, answer.text
 
     async def _generate(self) -> Sequence[WaitingCall]:
-        turn = Turn(self.turn, self._draft, self.log, self._resources.turn, self._resources.flusher.checkpoint)
+        begin_calls = partial(self._resources.flusher.begin_calls, self)
+        turn = Turn(self.turn, self._draft, self.log, self._resources.turn, begin_calls)
         await turn.reach_tools()
         self._has_begun = True
         return await turn.take()

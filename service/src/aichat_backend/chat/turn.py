@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
-from aichat_backend.chat.audit import AuditTrail
+from aichat_backend.chat.audit import ToolStart
 from aichat_backend.chat.calls import Calls, WaitingCall
 from aichat_backend.chat.decided_calls import DecidedCalls
 from aichat_backend.chat.draft import Draft, unanswered_calls
@@ -56,7 +56,6 @@ class TurnResources:
     provider: Provider
     toolbox: Toolbox
     files: FileStore
-    audit: AuditTrail
     options: ModelOptions
     limits: TurnLimits
 
@@ -70,9 +69,9 @@ class Turn:
         draft: Draft,
         log: EventLog,
         resources: TurnResources,
-        checkpoint: Callable[[], Awaitable[None]],
+        begin_calls: Callable[[Sequence[ToolStart]], Awaitable[None]],
     ) -> None:
-        """`checkpoint` is awaited before tools run, and keeps what led to that."""
+        """`begin_calls` is awaited before tools run: see `Executions`."""
         self._history = opened.history
         self._draft = draft
         self._resources = resources
@@ -84,8 +83,7 @@ class Turn:
             session_id=opened.session.id,
             draft=draft,
             log=log,
-            checkpoint=checkpoint,
-            audit=resources.audit,
+            begin_calls=begin_calls,
         )
         self._progress = Progress(resources.limits, opened.history)
         self._calls = Calls(opened.history, draft, self._executions, limits=resources.limits, progress=self._progress)

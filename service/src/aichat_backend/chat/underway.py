@@ -8,6 +8,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from aichat_backend.chat.audit import ToolStart
 from aichat_backend.chat.conversation import Message, MessageStatus
 from aichat_backend.chat.parts import Part, Role, ToolCallPart, ToolResultPart, Usage
 from aichat_backend.chat.transcript import NOT_APPROVED
@@ -59,6 +60,12 @@ class RunStore(Protocol):
         """Store these drafts, and a sign of life of all these runs.
 
         Those of them come back that are no longer under way: their session is gone, or another process ended them.
+        """
+
+    async def begin_calls(self, run_id: str, draft: KeptDraft, calls: Sequence[ToolStart]) -> bool:
+        """Store what led to tool calls, and that they begin; to be awaited before they do.
+
+        False, and nothing stored, when the run is no longer under way: they must not begin then.
         """
 
     async def signs(self) -> Sequence[SignOfLife]:

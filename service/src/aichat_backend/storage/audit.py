@@ -69,6 +69,23 @@ def note(connection: Connection, entry: AuditEntry) -> None:
     )
 
 
+def tool_started(start: ToolStart, at: datetime) -> AuditEntry:
+    """The entry on a tool call that begins."""
+    return AuditEntry(
+        at=at,
+        action=AuditAction.TOOL_STARTED,
+        user_id=start.user_id,
+        session_id=start.session_id,
+        subject=start.call_id,
+        tool=start.tool,
+        details={
+            "policy": start.policy,
+            "tool_digest": start.tool_digest,
+            "arguments_digest": start.arguments_digest,
+        },
+    )
+
+
 def forget_user(connection: Connection, user_id: str, now: datetime) -> None:
     """Leave of a user's entries when which tool ran and what kind of thing was done, under a name made up for that."""
     alias = f"erased-{random_id()}"
@@ -94,23 +111,6 @@ class SqlAuditTrail:
     def __init__(self, database: Storage, *, clock: Clock = utc_now) -> None:
         self._database = database
         self._clock = clock
-
-    async def tool_starts(self, start: ToolStart) -> None:
-        """Note that a tool runs."""
-        entry = AuditEntry(
-            at=self._clock(),
-            action=AuditAction.TOOL_STARTED,
-            user_id=start.user_id,
-            session_id=start.session_id,
-            subject=start.call_id,
-            tool=start.tool,
-            details={
-                "policy": start.policy,
-                "tool_digest": start.tool_digest,
-                "arguments_digest": start.arguments_digest,
-            },
-        )
-        await self._database.write(lambda connection: note(connection, entry))
 
     async def exports(self, user_id: str, session_id: str, format_: str) -> None:
         """Note that a session leaves as a file."""

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, Executable, bindparam, delete, select, update
 
+from aichat_backend.chat.audit import ToolStart
 from aichat_backend.chat.conversation import random_id
 from aichat_backend.chat.turns import OpenedTurn
 from aichat_backend.chat.underway import KeptDraft, Owner, SignOfLife, interrupted_answer, session_busy
 from aichat_backend.storage import encoding
 from aichat_backend.storage.answers import put_answer
+from aichat_backend.storage.audit import note, tool_started
 from aichat_backend.storage.clock import Clock, utc_now
 from aichat_backend.storage.database import Storage
 from aichat_backend.storage.encoding import with_repaired_text
@@ -117,6 +119,21 @@ class SqlRunStore:
             return frozenset(ids).difference(connection.execute(ALIVE, {"ids": ids}).scalars())
 
         return await self._database.write(keep)
+
+    async def begin_calls(self, run_id: str, draft: KeptDraft, calls: Sequence[ToolStart]) -> bool:
+        """Store what led to tool calls, and that they begin. False, and nothing stored: the run is not under way."""
+        now = self._clock()
+        kept = {"run": run_id, "kept": encoding.encode(draft)}
+
+        def begin(connection: Connection) -> bool:
+            if not connection.execute(BEAT, {"ids": [run_id], "now": now}).rowcount:
+                return False
+            connection.execute(KEEP, kept)
+            for call in calls:
+                note(connection, tool_started(call, now))
+            return True
+
+        return await self._database.write(begin)
 
     async def signs(self) -> Sequence[SignOfLife]:
         """Every run that is under way, in whichever process."""
