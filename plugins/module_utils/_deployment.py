@@ -18,6 +18,7 @@ from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._service_sourc
     digest_of,
     unpack_archive,
 )
+from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._switches import FORWARD, Switches
 
 _DIGEST_LENGTH = 12
 
@@ -103,18 +104,23 @@ class Deployment:
             )
         return _installers.Installer(uv)
 
-    def carry_out(self, plan: Plan, archive: str | None, identity: Identity | None, now_ns: int) -> None:
-        """Install, switch, tidy up; the caller holds the lock."""
-        if plan.install:
-            if archive is None:
-                raise SourceProblem("The service's source was not transferred.")
-            self._install(replace(plan.release, installed_ns=now_ns), archive, identity)
+    def install(self, plan: Plan, archive: str | None, identity: Identity | None, now_ns: int) -> None:
+        """Build the release where it is lacking; the caller holds the lock."""
+        if not plan.install:
+            return
+        if archive is None:
+            raise SourceProblem("The service's source was not transferred.")
+        self._build(replace(plan.release, installed_ns=now_ns), archive, identity)
+
+    def switch(self, plan: Plan) -> None:
+        """Make the release the current one and tidy up; the caller holds the lock."""
         if plan.switch:
+            Switches(self.store).note(plan.release.name, FORWARD)
             self.store.switch(plan.release.name)
         for name in plan.removed:
             self.store.remove(name)
 
-    def _install(self, release: Release, archive: str, identity: Identity | None) -> None:
+    def _build(self, release: Release, archive: str, identity: Identity | None) -> None:
         path = self.store.path(release.name)
         self.store.remove(release.name)
         remove_tree(self.store.work)

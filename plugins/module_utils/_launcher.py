@@ -6,10 +6,22 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import shlex
+
+from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._atomic_file import (
+    Attributes,
+    FileProblem,
+    attributes_differ,
+    read_regular,
+    write_atomically,
+)
+from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._releases import ReleaseStore
 
 SIGNATURE = "# aichat-backend launcher of percona.pmm_ai_chat"
 MODE = 0o755
+_ATTRIBUTES = Attributes(uid=0, gid=0, mode=MODE)
 
 # The link is resolved once: a process that imports late must not get modules of a release that came after it.
 _TEMPLATE = """#!/bin/sh
@@ -41,3 +53,35 @@ def describe(content: bytes | None, digest: str) -> str:
     if is_ours(content):
         return content.decode(errors="replace")
     return "(another program: %d bytes, SHA-256 %s)\n" % (len(content), digest)
+
+
+class Launcher:
+    """The launcher's file as it is and as it should be."""
+
+    def __init__(self, path: str, store: ReleaseStore) -> None:
+        self.path = path
+        folder = os.path.dirname(path)
+        if not os.path.isdir(folder):
+            raise FileProblem(f"The launcher's folder {folder} does not exist: make it, or choose another launcher.")
+        # A link here, say to a hand-made build, is replaced like any other program: renaming never follows it.
+        self.is_link = os.path.islink(path)
+        self.found = None if self.is_link else read_regular(path)
+        self.wanted = render(store.current_link)
+
+    @property
+    def differs(self) -> bool:
+        """Whether the file, its owner or its mode is not what it should be."""
+        if self.is_link or self.found != self.wanted:
+            return True
+        return os.geteuid() == 0 and attributes_differ(self.path, _ATTRIBUTES)
+
+    def place(self) -> None:
+        """Put the launcher there."""
+        owner = _ATTRIBUTES if os.geteuid() == 0 else Attributes(mode=MODE)
+        write_atomically(self.path, self.wanted, owner)
+
+    def description(self) -> str:
+        """What is there, for a diff."""
+        if self.is_link:
+            return f"(a link to {os.readlink(self.path)})\n"
+        return describe(self.found, hashlib.sha256(self.found or b"").hexdigest())

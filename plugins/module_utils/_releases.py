@@ -36,12 +36,13 @@ class Release:
 
 
 class ReleaseStore:
-    """/opt/aichat-backend: releases/<name>, current → releases/<name>, a lock and a work folder."""
+    """/opt/aichat-backend: releases/<name>, current → releases/<name>, the switches, a lock and a work folder."""
 
     def __init__(self, root: str) -> None:
         self.root = root
         self.folder = os.path.join(root, "releases")
         self.current_link = os.path.join(root, "current")
+        self.switches = os.path.join(root, "switches.json")
         self.work = os.path.join(root, ".work")
         self._lock = os.path.join(root, ".lock")
 
@@ -150,7 +151,8 @@ class ReleaseStore:
 
     def owned_paths(self) -> list[str]:
         """What of this folder exists and belongs to us."""
-        return [path for path in (self.current_link, self.folder, self.work, self._lock) if os.path.lexists(path)]
+        ours = (self.current_link, self.folder, self.switches, self.work, self._lock)
+        return [path for path in ours if os.path.lexists(path)]
 
     def clear(self) -> None:
         """Remove everything of ours, and the folder itself when nothing else lies in it."""

@@ -27,7 +27,9 @@ def identity_of(user: int) -> Identity:
     return Identity(user, entry.pw_gid, tuple(os.getgrouplist(entry.pw_name, entry.pw_gid)))
 
 
-def run_as(identity: Identity | None, command: list[str], timeout: float) -> subprocess.CompletedProcess[str]:
+def run_as(
+    identity: Identity | None, command: list[str], timeout: float, environment: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     """Run to the end and return what was said; only root can become somebody else, others stay who they are."""
     other = identity if os.geteuid() == 0 else None
     return subprocess.run(
@@ -38,6 +40,7 @@ def run_as(identity: Identity | None, command: list[str], timeout: float) -> sub
         check=False,
         timeout=timeout,
         cwd="/",
+        env=environment,
         user=other.uid if other else None,
         group=other.gid if other else None,
         extra_groups=other.groups if other else None,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: aichat_backend
-short_description: Install or remove the chat backend on a host
+short_description: Install the chat backend on a host, roll it back or remove it
 version_added: 0.1.0
 description:
   - Ships the service that comes with this collection from the controller and installs it, with its locked dependencies,
@@ -17,29 +17,25 @@ description:
   - The switch to a release is one atomic rename. The last few releases are kept.
   - An installation that was interrupted is recognised, removed and done again.
   - Nothing is restarted; that is for the caller.
+extends_documentation_fragment:
+  - percona.pmm_ai_chat.attributes
+  - percona.pmm_ai_chat.attributes.action
 attributes:
   action:
-    support: full
-    description: The source is read on the controller and transferred only when the host lacks the release.
-  async:
-    support: none
-    description: Supports the C(async) keyword.
-  check_mode:
-    support: full
-    description: Can run in check mode and says what would change.
-  diff_mode:
-    support: full
-    description: Shows the releases and the launcher before and after.
-  platform:
-    support: full
-    platforms: posix
-    description: The operating systems it works on.
+    details: The source is read on the controller and transferred only when the host lacks the release.
 options:
   state:
-    description: Whether the service is installed. V(absent) removes the releases and the launcher, never data or configuration.
+    description:
+      - V(present) makes the shipped release the current one, and installs it where it is lacking.
+      - V(rolled_back) makes the release the current one that was so before, or O(release).
+        Having gone back, it goes no further by itself; a second run changes nothing.
+      - V(absent) removes the releases and the launcher, never data or configuration.
     type: str
-    choices: [present, absent]
+    choices: [present, absent, rolled_back]
     default: present
+  release:
+    description: What O(state=rolled_back) goes back to, by the name of its folder, or by a version that only one release has.
+    type: str
   source:
     description: Folder of the service's source on the controller. Without it the one that comes with the collection.
     type: path
@@ -71,6 +67,21 @@ options:
     description: How many releases to keep, the current one included; at least V(2), so that there is a way back.
     type: int
     default: 3
+  settings:
+    description:
+      - What the service is going to run with. A release is asked about it before it becomes the current one;
+        when it would not start with these settings, the task fails with its message, and nothing is switched.
+      - In check mode only a release that is already on the host can be asked.
+    type: dict
+    suboptions:
+      ini:
+        description: Text of the program's supervisord configuration. It never appears in the log or in the invocation.
+        type: str
+        required: true
+      environment:
+        description: Variables that stand in for what is placed only later, such as the API key. What the ini sets goes before.
+        type: dict
+        default: {}
   shipment:
     description: What the action plugin ships from O(source). It fills this in by itself; what a task gives here is ignored.
     type: dict
@@ -101,6 +112,23 @@ EXAMPLES = r"""
     python: python3.12
     launcher: /usr/local/bin/aichat-backend
 
+- name: Install it if it would start with the configuration that is there
+  percona.pmm_ai_chat.aichat_backend:
+    user: pmm
+    settings:
+      ini: "{{ lookup('ansible.builtin.file', 'ai-chat.ini') }}"
+
+- name: Go back to the release before
+  percona.pmm_ai_chat.aichat_backend:
+    state: rolled_back
+    user: pmm
+  notify: Restart aichat-backend
+
+- name: Go back to a certain release
+  percona.pmm_ai_chat.aichat_backend:
+    state: rolled_back
+    release: 0.1.0-0f343b093112
+
 - name: Remove it
   percona.pmm_ai_chat.aichat_backend:
     state: absent
@@ -109,17 +137,17 @@ EXAMPLES = r"""
 RETURN = r"""
 version:
   description: Version of the service.
-  returned: when O(state=present)
+  returned: when the service is installed
   type: str
   sample: 0.1.0
 digest:
   description: SHA-256 digest of the service's content.
-  returned: when O(state=present)
+  returned: when the service is installed
   type: str
   sample: 0f343b0931126a20f133d67c2b018a3b8bc7dd4d4a5f4e0bd2a4b0c1d2e3f405
 release:
   description: Folder of the release that is current now.
-  returned: when O(state=present)
+  returned: when the service is installed
   type: str
   sample: /opt/aichat-backend/releases/0.1.0-0f343b093112
 previous_release:
@@ -129,28 +157,28 @@ previous_release:
   sample: /opt/aichat-backend/releases/0.1.0-a1b2c3d4e5f6
 installed:
   description: Whether the release was, or would be, installed by this run.
-  returned: when O(state=present)
+  returned: when the service is installed
   type: bool
   sample: true
 switched:
   description: Whether another release became current. The service then wants a restart.
-  returned: when O(state=present)
+  returned: when the service is installed
   type: bool
   sample: true
 installer:
   description: What the release was installed with.
-  returned: when O(state=present)
+  returned: when the service is installed
   type: str
   choices: [uv, pip]
   sample: uv
 python:
   description: The Python the release is built on.
-  returned: when O(state=present)
+  returned: when the service is installed
   type: str
   sample: /usr/bin/python3.13
 python_version:
   description: The version of this Python.
-  returned: when O(state=present)
+  returned: when the service is installed
   type: str
   sample: 3.13.5
 launcher:
@@ -166,57 +194,25 @@ releases_removed:
   sample: [0.0.9-9f8e7d6c5b4a]
 """
 
-import hashlib
+import contextlib
 import os
 import pwd
 import time
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.percona.pmm_ai_chat.plugins.module_utils import _launcher
-from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._atomic_file import (
-    Attributes,
-    FileProblem,
-    attributes_differ,
-    read_regular,
-    write_atomically,
-)
-from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._deployment import Deployment, Plan
-from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._installers import InstallProblem
+from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._atomic_file import FileProblem, read_regular
+from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._deployment import Deployment
+from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._ini_text import IniError
+from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._installers import InstallProblem, check_start
 from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._interpreters import PythonProblem
-from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._releases import ReleaseProblem, ReleaseStore
+from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._launcher import Launcher
+from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._releases import Release, ReleaseProblem, ReleaseStore
 from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._run_as import Identity, identity_of
 from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._service_source import SourceProblem
-
-_LAUNCHER_ATTRIBUTES = Attributes(uid=0, gid=0, mode=_launcher.MODE)
-
-
-class Launcher:
-    """The launcher's file as it is and as it should be."""
-
-    def __init__(self, path: str, store: ReleaseStore) -> None:
-        self.path = path
-        folder = os.path.dirname(path)
-        if not os.path.isdir(folder):
-            raise FileProblem(f"The launcher's folder {folder} does not exist: make it, or choose another launcher.")
-        # A link here, say to a hand-made build, is replaced like any other program: renaming never follows it.
-        self.is_link = os.path.islink(path)
-        self.found = None if self.is_link else read_regular(path)
-        self.wanted = _launcher.render(store.current_link)
-
-    @property
-    def differs(self) -> bool:
-        if self.is_link or self.found != self.wanted:
-            return True
-        return os.geteuid() == 0 and attributes_differ(self.path, _LAUNCHER_ATTRIBUTES)
-
-    def place(self) -> None:
-        owner = _LAUNCHER_ATTRIBUTES if os.geteuid() == 0 else Attributes(mode=_launcher.MODE)
-        write_atomically(self.path, self.wanted, owner)
-
-    def description(self) -> str:
-        if self.is_link:
-            return f"(a link to {os.readlink(self.path)})\n"
-        return _launcher.describe(self.found, hashlib.sha256(self.found or b"").hexdigest())
+from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._settings_check import SettingsProblem, check_settings
+from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._switches import BACK, Switches
+from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._way_back import way_back
 
 
 def state_text(current: str | None, releases: list[str]) -> str:
@@ -225,18 +221,19 @@ def state_text(current: str | None, releases: list[str]) -> str:
     return "\n".join(lines + [f"  - {name}" for name in sorted(releases)]) + "\n"
 
 
-def differences(store: ReleaseStore, launcher: Launcher, plan: Plan) -> list[dict[str, str]]:
+def differences(store: ReleaseStore, launcher: Launcher, release: Release, removed: list[str]) -> list[dict[str, str]]:
+    """What changes, for a diff."""
     unfinished = store.unfinished()
     before = [f"{name} (unfinished)" if name in unfinished else name for name in store.names()]
-    after = [name for name in store.names() if name not in plan.removed]
-    if plan.release.name not in after:
-        after.append(plan.release.name)
+    after = [name for name in store.names() if name not in removed]
+    if release.name not in after:
+        after.append(release.name)
     found = [
         {
             "before_header": store.root,
             "after_header": store.root,
             "before": state_text(store.current(), before),
-            "after": state_text(plan.release.name, after),
+            "after": state_text(release.name, after),
         }
     ]
     if launcher.differs:
@@ -265,31 +262,76 @@ def present(module: AnsibleModule, store: ReleaseStore) -> dict[str, object]:
     )
     plan = deployment.plan()
     launcher = Launcher(module.params["launcher"], store)
-    previous = store.current()
     result: dict[str, object] = {
         "changed": plan.changes or launcher.differs,
-        "version": plan.release.version,
-        "digest": plan.release.digest,
-        "release": store.path(plan.release.name),
         "installed": plan.install,
-        "switched": plan.switch,
-        "installer": plan.release.installer,
-        "python": plan.release.python,
-        "python_version": plan.release.python_version,
-        "launcher": launcher.path,
         "releases_removed": plan.removed,
-        "diff": differences(store, launcher, plan),
+        "diff": differences(store, launcher, plan.release, plan.removed),
+        **described(store, launcher, plan.release),
     }
-    if previous is not None:
-        result["previous_release"] = store.path(previous)
+    if plan.install and (module.check_mode or shipment["archive"] is None):
+        return result if module.check_mode else {"changed": False, "archive_needed": True}
+    identity = _identity(module.params["user"])
+    deployment.install(plan, shipment["archive"], identity, time.time_ns())
+    judge(module, store.path(plan.release.name), identity)
+    if not module.check_mode:
+        deployment.switch(plan)
+        if launcher.differs:
+            launcher.place()
+    return result
+
+
+def rolled_back(module: AnsibleModule, store: ReleaseStore) -> dict[str, object]:
+    """Make the release before, or the one that was named, the current one again."""
+    release = way_back(store, module.params["release"])
+    launcher = Launcher(module.params["launcher"], store)
+    switch = store.current() != release.name
+    result: dict[str, object] = {
+        "changed": switch or launcher.differs,
+        "installed": False,
+        "releases_removed": [],
+        "diff": differences(store, launcher, release, []),
+        **described(store, launcher, release),
+    }
+    if switch:
+        identity = _identity(module.params["user"])
+        check_start(store.path(release.name), release.version, identity)
+        judge(module, store.path(release.name), identity)
     if module.check_mode:
         return result
-    if plan.install and shipment["archive"] is None:
-        return {"changed": False, "archive_needed": True}
-    deployment.carry_out(plan, shipment["archive"], _identity(module.params["user"]), time.time_ns())
+    if switch:
+        Switches(store).note(release.name, BACK)
+        store.switch(release.name)
     if launcher.differs:
         launcher.place()
     return result
+
+
+def described(store: ReleaseStore, launcher: Launcher, release: Release) -> dict[str, object]:
+    """What is told of the release that is, or would be, the current one."""
+    before = store.current()
+    told: dict[str, object] = {
+        "version": release.version,
+        "digest": release.digest,
+        "release": store.path(release.name),
+        "switched": before != release.name,
+        "installer": release.installer,
+        "python": release.python,
+        "python_version": release.python_version,
+        "launcher": launcher.path,
+    }
+    if before is not None:
+        told["previous_release"] = store.path(before)
+    return told
+
+
+def judge(module: AnsibleModule, release: str, identity: Identity | None) -> None:
+    """Let the release look at the settings, when there are any to look at."""
+    settings = module.params["settings"]
+    if settings is None:
+        return
+    for warning in check_settings(release, settings["ini"], settings["environment"], identity):
+        module.warn(warning)
 
 
 def absent(module: AnsibleModule, store: ReleaseStore) -> dict[str, object]:
@@ -308,10 +350,9 @@ def absent(module: AnsibleModule, store: ReleaseStore) -> dict[str, object]:
     }
     there = bool(store.owned_paths()) or ours
     if there and not module.check_mode:
-        with store.locked():
-            if ours:
-                os.unlink(path)
-            store.clear()
+        if ours:
+            os.unlink(path)
+        store.clear()
     return {"changed": there, "launcher": path, "releases_removed": removed, "diff": diff if there else []}
 
 
@@ -324,10 +365,23 @@ def _identity(user: str | None) -> Identity | None:
         raise FileProblem(f"There is no user {user!r} on this host.") from None
 
 
+PROBLEMS = (
+    FileProblem,
+    IniError,
+    InstallProblem,
+    PythonProblem,
+    ReleaseProblem,
+    SettingsProblem,
+    SourceProblem,
+)
+STATES = {"present": present, "absent": absent, "rolled_back": rolled_back}
+
+
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "state": {"type": "str", "choices": ["present", "absent", "rolled_back"], "default": "present"},
+            "release": {"type": "str"},
             "source": {"type": "path"},
             "install_root": {"type": "path", "default": "/opt/aichat-backend"},
             "launcher": {"type": "path", "default": "/usr/sbin/aichat-backend"},
@@ -335,6 +389,14 @@ def main() -> None:
             "installer": {"type": "str", "choices": ["auto", "uv", "pip"], "default": "auto"},
             "user": {"type": "str"},
             "keep_releases": {"type": "int", "default": 3},
+            "settings": {
+                "type": "dict",
+                "options": {
+                    # Secrets may stand in both; what is told of them is what the service says, masked.
+                    "ini": {"type": "str", "required": True, "no_log": True},
+                    "environment": {"type": "dict", "default": {}, "no_log": True},
+                },
+            },
             "shipment": {
                 "type": "dict",
                 "options": {
@@ -347,21 +409,22 @@ def main() -> None:
         required_if=[("state", "present", ("shipment",))],
         supports_check_mode=True,
     )
+    state = module.params["state"]
     if module.params["keep_releases"] < 2:
         module.fail_json(
             msg="keep_releases is %d: keep at least 2, the current one and a way back." % module.params["keep_releases"]
         )
+    if module.params["release"] is not None and state != "rolled_back":
+        module.fail_json(msg=f"release names what to go back to; with state {state} it means nothing.")
     os.umask(0o022)
     store = ReleaseStore(module.params["install_root"])
     try:
-        if module.params["state"] == "absent":
-            result = absent(module, store)
-        elif module.check_mode:
-            result = present(module, store)
-        else:
-            with store.locked():
-                result = present(module, store)
-    except (FileProblem, InstallProblem, PythonProblem, ReleaseProblem, SourceProblem) as problem:
+        with contextlib.ExitStack() as holding:
+            # To look, nothing is made: neither the lock nor its folder.
+            if not module.check_mode and (state == "present" or store.owned_paths()):
+                holding.enter_context(store.locked())
+            result = STATES[state](module, store)
+    except PROBLEMS as problem:
         module.fail_json(msg=str(problem))
     except OSError as problem:
         module.fail_json(msg=f"{problem.filename or store.root}: {problem.strerror or problem}")

@@ -15,17 +15,8 @@ description:
     A file that nobody touched since it was last placed is updated.
     A file that somebody edited is kept, and when the shipped default changed meanwhile the new one is laid beside it as C(.new).
   - The file is replaced in one step and only after its content was checked.
-attributes:
-  check_mode:
-    support: full
-    description: Can run in check mode and says what would change.
-  diff_mode:
-    support: full
-    description: Shows the difference; values of variables named like secrets are hidden.
-  platform:
-    support: full
-    platforms: posix
-    description: The operating systems it works on.
+extends_documentation_fragment:
+  - percona.pmm_ai_chat.attributes
 options:
   path:
     description: The file. A symbolic link is refused.

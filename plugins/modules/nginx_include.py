@@ -15,17 +15,11 @@ description:
   - The whole configuration is tested with C(nginx -t) before and after. When nginx is broken already, nothing is touched;
     when it refuses the new locations, everything is put back as it was and nginx's own message is shown.
   - Nothing is reloaded; that is for the caller.
+extends_documentation_fragment:
+  - percona.pmm_ai_chat.attributes
 attributes:
   check_mode:
-    support: full
-    description: Can run in check mode and says what would change; the configuration as it is gets tested then, too.
-  diff_mode:
-    support: full
-    description: Shows both files before and after.
-  platform:
-    support: full
-    platforms: posix
-    description: The operating systems it works on.
+    details: The configuration as it is gets tested then, too.
 options:
   state:
     description: Whether the locations are there. V(absent) removes the file and the line.

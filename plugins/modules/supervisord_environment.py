@@ -15,17 +15,8 @@ description:
   - Values are quoted so that supervisord reads back exactly what was given.
     What supervisord cannot express (line breaks, both kinds of quotes in one value, a blank followed by C(;) or C(#)) is refused.
   - Before the file is replaced, the whole supervisord configuration is parsed with the new file in it.
-attributes:
-  check_mode:
-    support: full
-    description: Can run in check mode and says what would change.
-  diff_mode:
-    support: full
-    description: Shows the difference; values of variables named like secrets are hidden.
-  platform:
-    support: full
-    platforms: posix
-    description: The operating systems it works on.
+extends_documentation_fragment:
+  - percona.pmm_ai_chat.attributes
 options:
   path:
     description: The ini file with the program's section. A symbolic link is refused.
