@@ -15,7 +15,7 @@ from aichat_backend.storage.audit import AuditEntry, SqlAuditTrail, note, tool_s
 from aichat_backend.storage.database import Database
 from aichat_backend.storage.pins import SqlToolPins
 from fakes.clock import SteppingClock
-from fakes.conversations import approval_of_calls, ask
+from fakes.conversations import answer, approval_of_calls, ask
 from fakes.messages import start
 from fakes.sql import change, rows
 from fakes.stores import Store
@@ -104,6 +104,32 @@ async def test_deleting_and_clearing_are_noted_once_and_only_when_they_happen(
             await gone("1", "s")
 
     assert await actions(audit) == [AuditAction.MESSAGES_CLEARED, AuditAction.SESSION_DELETED]
+
+
+async def test_an_answer_that_is_replaced_is_noted_by_its_messages(store: Store, audit: SqlAuditTrail) -> None:
+    asking, said = approval_of_calls("c"), answer("It is gone.")
+    await store.close_turn(await ask(store, "1", "s"), asking)
+    await store.close_turn(await store.decide_turn("1", "s", Decision(asking.id, approved=True)), said)
+    again = await store.reopen_turn("1", "s")
+    assert await actions(audit) == [AuditAction.APPROVED]
+
+    assert await store.close_turn(again, better := answer("It was gone."))
+
+    (_, replaced) = await audit.entries()
+    assert (replaced.action, replaced.user_id, replaced.session_id, replaced.subject, replaced.details) == (
+        AuditAction.ANSWER_REPLACED,
+        "1",
+        "s",
+        better.id,
+        {"replaced": [asking.id, said.id]},
+    )
+
+
+async def test_another_answer_that_does_not_come_leaves_no_entry(store: Store, audit: SqlAuditTrail) -> None:
+    await store.close_turn(await ask(store, "1", "s"), answer("First."))
+    await store.leave_turn(await store.reopen_turn("1", "s"))
+
+    assert await actions(audit) == []
 
 
 async def test_tools_that_are_pinned_are_noted(database: Database, audit: SqlAuditTrail, clock: SteppingClock) -> None:

@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
+from aichat_backend.chat.audit import AuditAction
 from aichat_backend.chat.files import NewFile
 from aichat_backend.chat.parts import TextPart
 from aichat_backend.storage import retention
 from aichat_backend.storage.attachments import PATIENCE
+from aichat_backend.storage.audit import SqlAuditTrail
 from aichat_backend.storage.database import Database
 from aichat_backend.storage.files import SqlFileStore
 from aichat_backend.storage.housekeeping import Housekeeping
@@ -67,6 +69,19 @@ async def test_sessions_without_activity_for_so_long_go(store: Store, database: 
 
 
 @pytest.mark.usefixtures("life")
+async def test_each_session_that_goes_is_in_the_audit_trail(database: Database, clock: SteppingClock) -> None:
+    await housekeeping(database, clock).tidy()
+    await housekeeping(database, clock).tidy()
+
+    entries = await SqlAuditTrail(database).entries()
+    assert sorted((entry.action, entry.user_id, entry.session_id) for entry in entries) == [
+        (AuditAction.SESSION_EXPIRED, BOB, "old"),
+        (AuditAction.SESSION_EXPIRED, ANN, "old"),
+    ]
+    assert all(clock.now - timedelta(minutes=1) < entry.at <= clock.now for entry in entries)
+
+
+@pytest.mark.usefixtures("life")
 async def test_without_a_retention_nothing_goes(store: Store, database: Database, clock: SteppingClock) -> None:
     await housekeeping(database, clock, days=None).tidy()
 
@@ -117,7 +132,7 @@ async def test_long_sessions_go_in_steps_and_what_was_left_undone_is_done(
         await ask(store, ANN, "long", f"question {number}")
     clock.now += timedelta(days=31)
     before = clock.now - timedelta(days=30)
-    assert await database.write(lambda connection: retention.disown_some(connection, ANN, before)) == 1
+    assert await database.write(lambda connection: retention.disown_some(connection, ANN, before, clock())) == 1
     assert await database.write(retention.remove_some) == 2
     assert await listed(store, ANN) == ([], 0)
     assert await column(database, "SELECT count(*) FROM messages") == [3]

@@ -179,12 +179,15 @@ async def test_an_approval_stays_decided_and_what_it_allowed_may_have_run(store:
         await store.decide_turn(ANN, "s", Decision(asking.id, approved=True))
 
 
-async def test_another_answer_that_died_takes_the_place_of_the_first(store: Store, runs: SqlRunStore) -> None:
+async def test_another_answer_that_died_takes_the_place_of_the_first(
+    store: Store, runs: SqlRunStore, database: Database
+) -> None:
     await store.close_turn(await ask(store, ANN, "s"), answer("first"))
 
     await die(runs, await store.reopen_turn(ANN, "s"), KeptDraft((TextPart("sec"),)))
 
     assert await texts(store, ANN, "s") == ["Why?", "sec"]
+    assert [entry.action for entry in await SqlAuditTrail(database).entries()] == [AuditAction.ANSWER_REPLACED]
 
 
 async def test_another_answer_that_never_began_leaves_the_first(store: Store, runs: SqlRunStore) -> None:

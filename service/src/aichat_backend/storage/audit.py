@@ -53,19 +53,22 @@ class AuditEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Names, numbers and digests."""
 
 
-def note(connection: Connection, entry: AuditEntry) -> None:
-    """Add an entry, in the transaction of what it tells of."""
+def note(connection: Connection, *entries: AuditEntry) -> None:
+    """Add entries, in the transaction of what they tell of."""
     connection.execute(
         _INSERT,
-        {
-            "at": entry.at,
-            "action": entry.action.value,
-            "user_id": entry.user_id,
-            "session_id": entry.session_id,
-            "subject": _storable(entry.subject),
-            "tool": _storable(entry.tool),
-            "details": encoding.encode(entry.details),
-        },
+        [
+            {
+                "at": entry.at,
+                "action": entry.action.value,
+                "user_id": entry.user_id,
+                "session_id": entry.session_id,
+                "subject": _storable(entry.subject),
+                "tool": _storable(entry.tool),
+                "details": encoding.encode(entry.details),
+            }
+            for entry in entries
+        ],
     )
 
 

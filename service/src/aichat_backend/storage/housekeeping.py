@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from typing import Protocol
 
@@ -71,7 +71,7 @@ class Housekeeping:
             await self._database.forget()
 
     async def _remove_old(self) -> bool:
-        sessions = 0 if self._retention is None else await self._disown(self._clock() - self._retention)
+        sessions = 0 if self._retention is None else await self._disown(self._retention)
         messages = 0
         # Also what was left undone, by whomever.
         while (removed := await self._database.write(remove_some)) is not None:
@@ -80,12 +80,14 @@ class Housekeeping:
             _log.info("old_sessions_deleted", sessions=sessions, messages=messages)
         return bool(sessions or messages)
 
-    async def _disown(self, before: datetime) -> int:
+    async def _disown(self, retention: timedelta) -> int:
+        now = self._clock()
+        before = now - retention
         disowned = 0
         owner = ""
         while found := await self._database.read(partial(next_owner, after=owner, before=before)):
             owner = found
-            some = partial(disown_some, owner=owner, before=before)
+            some = partial(disown_some, owner=owner, before=before, now=now)
             while number := await self._database.write(some):
                 disowned += number
         return disowned

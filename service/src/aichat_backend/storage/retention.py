@@ -10,9 +10,11 @@ from datetime import datetime
 
 from sqlalchemy import Connection, String, and_, bindparam, cast, delete, func, select, update
 
+from aichat_backend.chat.audit import AuditAction
 from aichat_backend.storage import queries
 from aichat_backend.storage.advisory_locks import AdvisoryLock
 from aichat_backend.storage.attachments import Removal
+from aichat_backend.storage.audit import AuditEntry, note
 from aichat_backend.storage.tables import messages, owners, sessions
 
 _NOBODY = ""
@@ -29,7 +31,7 @@ OWNER_OF_OLD = (
     .order_by(owners.c.user_id)
     .limit(1)
 )
-OLD_SESSIONS = select(sessions.c.pk).where(queries.OF_OWNER, _OLD).limit(_SESSIONS_A_STEP)
+OLD_SESSIONS = select(sessions.c.pk, sessions.c.id).where(queries.OF_OWNER, _OLD).limit(_SESSIONS_A_STEP)
 DISOWN = (
     update(sessions)
     .where(sessions.c.pk.in_(bindparam("pks", expanding=True)))
@@ -54,13 +56,18 @@ def next_owner(connection: Connection, after: str, before: datetime) -> str | No
     return connection.execute(OWNER_OF_OLD, {"after_owner": after, "before": before}).scalar_one_or_none()
 
 
-def disown_some(connection: Connection, owner: str, before: datetime) -> int:
+def disown_some(connection: Connection, owner: str, before: datetime, now: datetime) -> int:
     """Take some sessions from their owner that were not used since then; how many."""
-    found = connection.execute(OLD_SESSIONS, {"owner": owner, "before": before}).scalars().all()
+    found = connection.execute(OLD_SESSIONS, {"owner": owner, "before": before}).all()
     if not found or not is_our_turn(connection):
         return 0
-    connection.execute(DISOWN, {"pks": found})
+    connection.execute(DISOWN, {"pks": [session.pk for session in found]})
     connection.execute(queries.COUNT_SESSIONS_LESS, {"owner": owner, "fewer": len(found)})
+    expired = (
+        AuditEntry(at=now, action=AuditAction.SESSION_EXPIRED, user_id=owner, session_id=session.id)
+        for session in found
+    )
+    note(connection, *expired)
     return len(found)
 
 

@@ -129,8 +129,7 @@ class SqlRunStore:
             if not connection.execute(BEAT, {"ids": [run_id], "now": now}).rowcount:
                 return False
             connection.execute(KEEP, kept)
-            for call in calls:
-                note(connection, tool_started(call, now))
+            note(connection, *(tool_started(call, now) for call in calls))
             return True
 
         return await self._database.write(begin)
