@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
 from aichat_backend.errors import Unavailable
+from aichat_backend.storage import lasting as lasting_module
 from aichat_backend.storage.database import Database
 from aichat_backend.storage.errors import NewerDatabase, UnsupportedDatabase
 from aichat_backend.storage.lasting import LastingDatabase
@@ -21,12 +22,18 @@ from fakes.conversations import ask, texts
 from fakes.sql import change
 from fakes.stores import Store
 
-PATIENCE = 5.0
+PATIENCE = 30.0
 AT_ONCE = 0.001
+NEVER = 3600.0
 
 
 def lasting(path: Path) -> LastingDatabase:
-    return LastingDatabase(f"sqlite:///{path}", first_pause=AT_ONCE, longest_pause=2 * AT_ONCE)
+    return LastingDatabase(f"sqlite:///{path}", first_pause=AT_ONCE, longest_pause=2 * AT_ONCE, rest=AT_ONCE)
+
+
+def looked_at_when_asked(path: Path, *, rest: float = 0) -> LastingDatabase:
+    """By itself it is not looked at again."""
+    return LastingDatabase(f"sqlite:///{path}", first_pause=NEVER, longest_pause=NEVER, rest=rest)
 
 
 @pytest.fixture
@@ -191,14 +198,104 @@ async def test_failures_that_are_over_at_the_next_look_leave_it_open(database: L
     store = Store(database)
     turn = await ask(store, "1", "s")
     with capture_logs() as logs:
-        await database.write(lambda connection: connection.exec_driver_sql("PRAGMA max_page_count = 1").all())
+        await set_most_pages(database, 1)
         with pytest.raises(Unavailable):
             await ask(store, "1", "s", "long " * 100_000)
         assert await database.problem() == f"The disk of the database {path} is full. Make room on it."
         assert await texts(store, "1", "s") == [turn.message.text]
-        await database._usable().write(
-            lambda connection: connection.exec_driver_sql("PRAGMA max_page_count = 100000").all()
-        )
+        await set_most_pages(database, 100_000)
         await until(lambda: "database_usable_again" in told(logs))
 
     await ask(store, "1", "s", "long " * 100_000)
+
+
+async def test_who_asks_hears_that_it_is_over_though_the_next_look_is_far_away(tmp_path: Path) -> None:
+    database = looked_at_when_asked(tmp_path / "folder" / "chat.db")
+    await database.start(PATIENCE)
+    assert "does not exist" in str(await database.problem())
+
+    (tmp_path / "folder").mkdir()
+
+    async with asyncio.timeout(PATIENCE):
+        while await database.problem() is not None:
+            pass
+    await ask(Store(database), "1", "s")
+    await database.close()
+
+
+async def test_who_wants_to_use_it_makes_it_be_tried_again(tmp_path: Path) -> None:
+    database = looked_at_when_asked(tmp_path / "folder" / "chat.db")
+    await database.start(PATIENCE)
+    (tmp_path / "folder").mkdir()
+
+    with pytest.raises(Unavailable):
+        await ask(Store(database), "1", "s")
+
+    await asyncio.wait_for(database.opened(), PATIENCE)
+    await ask(Store(database), "1", "s")
+    await database.close()
+
+
+async def test_a_use_that_succeeds_again_is_enough_to_notice(path: Path, migrated_database: Path) -> None:
+    await asyncio.to_thread(shutil.copyfile, migrated_database, path)
+    database = looked_at_when_asked(path)
+    await database.start(PATIENCE)
+    with capture_logs() as logs:
+        await set_most_pages(database, 1)
+        with pytest.raises(Unavailable):
+            await ask(Store(database), "1", "s", "long " * 100_000)
+        await set_most_pages(database, 100_000)
+        await until(lambda: "database_usable_again" in told(logs))
+    await database.close()
+
+
+async def test_many_who_ask_at_once_share_one_look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    database = looked_at_when_asked(tmp_path / "folder" / "chat.db")
+    await database.start(PATIENCE)
+    made = attempts(monkeypatch)
+
+    assert len(set(await asyncio.gather(*(database.problem() for _ in range(50))))) == 1
+
+    assert len(made) == 1
+    await database.close()
+
+
+async def test_however_many_ask_it_is_left_alone_for_a_while_after_each_look(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = attempts(monkeypatch)
+    database = looked_at_when_asked(tmp_path / "folder" / "chat.db", rest=NEVER)
+    await database.start(PATIENCE)
+
+    for _ in range(50):
+        assert "does not exist" in str(await database.problem())
+        with pytest.raises(Unavailable):
+            await ask(Store(database), "1", "s")
+
+    assert len(made) == 1
+    await database.close()
+
+
+async def test_who_asks_while_a_look_hangs_hears_what_was_seen_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = looked_at_when_asked(tmp_path / "folder" / "chat.db")
+    await database.start(PATIENCE)
+    open_database, release = Database.open, asyncio.Event()
+
+    async def hanging(url: str) -> Database:
+        await release.wait()
+        return await open_database(url)
+
+    monkeypatch.setattr(Database, "open", hanging)
+    monkeypatch.setattr(lasting_module, "_LOOK_SECONDS", AT_ONCE)
+
+    assert "does not exist" in str(await database.problem())
+
+    release.set()
+    await database.close()
+
+
+async def set_most_pages(database: LastingDatabase, pages: int) -> None:
+    """More than so many the database cannot have; it has at least those that it has already."""
+    await database.write(lambda connection: connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}").all())

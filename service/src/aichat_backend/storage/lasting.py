@@ -35,20 +35,38 @@ _OPENED_ANEW = (DamagedDatabase, ReplacedDatabase)
 _FIRST_PAUSE = 1.0
 _LONGEST_PAUSE = 60.0
 
+_REST = 1.0
+"""For so long it is left alone after each look, however many ask."""
+
+_LOOK_SECONDS = 1.0
+"""How long somebody who asks waits for a look. After that, what was seen before must do."""
+
+_REST_AFTER_VERIFYING = 10
+"""Times as long as that look took, which has read the whole file."""
+
 _log = structlog.get_logger(__name__)
 
 
 class LastingDatabase:
     """Transactions as of a `Database`; they fail with `DatabaseUnavailable` while it cannot be opened or has failed.
 
-    Whatever is the matter is logged once, told by `problem`, and tried again in the background, at growing intervals,
-    until it is over.
+    Whatever is the matter is logged once, told by `problem`, and tried again until it is over: in the background at
+    growing intervals, and soon when somebody asks or finds that it works again.
     """
 
-    def __init__(self, url: str, *, first_pause: float = _FIRST_PAUSE, longest_pause: float = _LONGEST_PAUSE) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        first_pause: float = _FIRST_PAUSE,
+        longest_pause: float = _LONGEST_PAUSE,
+        rest: float = _REST,
+    ) -> None:
         self._url = url
         self._first_pause = self._pause = first_pause
         self._longest_pause = longest_pause
+        self._rest = rest
+        self._rests_until = 0.0
         self._database: Database | None = None
         self._leaving: Database | None = None
         """The one that is not used any more, and still to be closed."""
@@ -59,7 +77,10 @@ class LastingDatabase:
         self._changed = asyncio.Event()
         """There is trouble that was not there before."""
         self._opened = asyncio.Event()
-        self._tried = asyncio.Event()
+        self._asked = asyncio.Event()
+        """Somebody wants to know whether the trouble is over."""
+        self._look: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        """Done at the end of the look that is under way, or comes next."""
         self._care: asyncio.Task[None] | None = None
 
     async def start(self, patience: float) -> None:
@@ -70,9 +91,7 @@ class LastingDatabase:
             NewerDatabase: when a newer version of the program has been here.
         """
         self._care = asyncio.create_task(self._take_care(), name="take care of the database")
-        with suppress(TimeoutError):
-            async with asyncio.timeout(patience):
-                await self._tried.wait()
+        await asyncio.wait({self._look}, timeout=patience)
         if isinstance(self._trouble, HOPELESS):
             raise self._trouble
 
@@ -84,7 +103,9 @@ class LastingDatabase:
         """What is wrong with it, in one line with the remedy; None when all is well."""
         if self._trouble is None and self._database is None:
             return "The database is being opened."
-        if self._trouble is None:
+        if self._trouble is not None:
+            await self._look_again()
+        else:
             try:
                 await self._use(lambda database: database.ping())
             except DatabaseUnavailable as error:
@@ -123,16 +144,26 @@ class LastingDatabase:
 
     def _usable(self) -> Database:
         if self._database is None:
+            self._asked.set()
             raise DatabaseUnavailable("")
         return self._database
 
     async def _use(self, use: Callable[[Database], Awaitable[T]]) -> T:
         database = self._usable()
         try:
-            return await use(database)
+            result = await use(database)
         except DatabaseUnavailable as error:
             await self._suspect(database, error)
             raise
+        if self._trouble is not None:
+            self._asked.set()
+        return result
+
+    async def _look_again(self) -> None:
+        """Have it tried once more, and wait a moment for how that goes, unless it has just been tried."""
+        self._asked.set()
+        if monotonic() >= self._rests_until:
+            await asyncio.wait({self._look}, timeout=_LOOK_SECONDS)
 
     async def _suspect(self, database: Database, error: DatabaseUnavailable) -> None:
         """See what a failure means for all that comes after it."""
@@ -147,21 +178,37 @@ class LastingDatabase:
     async def _take_care(self) -> None:
         while True:
             self._changed.clear()
+            began = monotonic()
             trouble = await self._attempt()
             if trouble is not None:
                 self._note(trouble)
+                self._rest_after(trouble, monotonic() - began)
             elif not self._changed.is_set():
                 self._recover()
-            self._tried.set()
+            self._end_look()
             if trouble is None:
                 await self._changed.wait()
             # What must be opened anew is, at once; anything else may be over in a moment.
             if trouble is not None or self._database is not None:
                 await self._wait_a_while()
 
+    def _rest_after(self, trouble: StorageError, seconds: float) -> None:
+        verifying = isinstance(trouble, DamagedDatabase)
+        self._rests_until = monotonic() + max(self._rest, _REST_AFTER_VERIFYING * seconds if verifying else 0)
+
+    def _end_look(self) -> None:
+        look, self._look = self._look, asyncio.get_running_loop().create_future()
+        look.set_result(None)
+
     async def _wait_a_while(self) -> None:
-        pause, self._pause = self._pause, min(2 * self._pause, self._longest_pause)
-        await asyncio.sleep(pause)
+        self._asked.clear()
+        try:
+            async with asyncio.timeout(self._pause):
+                await self._asked.wait()
+        except TimeoutError:
+            self._pause = min(2 * self._pause, self._longest_pause)
+        else:
+            await asyncio.sleep(self._rests_until - monotonic())
 
     async def _attempt(self) -> StorageError | None:
         """Do what can be done now; the answer is what is still wrong."""
@@ -215,6 +262,8 @@ class LastingDatabase:
             # What comes and goes is one trouble: it is neither tried nor told all over again.
             self._told.clear()
             self._pause = self._first_pause
+        if self._trouble is None:
+            self._rests_until = monotonic() + self._rest
         self._trouble = trouble
         problem = str(trouble)
         if problem not in self._told:
