@@ -9,19 +9,47 @@ from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
+
 from aichat_backend.app import open_service
 from aichat_backend.chat.files import NewFile
 from aichat_backend.config.providers import ProviderName
 from aichat_backend.config.settings import Settings
+from aichat_backend.storage.audit import SqlAuditTrail
+from aichat_backend.storage.conversations import SqlConversationStore
 from aichat_backend.storage.database import Database
 from aichat_backend.storage.files import SqlFileStore
 from fakes.backend import eventually
+
+LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("settings", "left"),
+    [({}, (1, 1)), ({"audit_retention_days": 30}, (0, 1)), ({"retention_days": 30}, (2, 0))],
+    ids=["nothing", "the audit trail", "sessions"],
+)
+async def test_what_is_kept_for_so_many_days_is_gone_after_a_start(
+    tmp_path: Path, migrated_database: Path, settings: dict[str, int], left: tuple[int, int]
+) -> None:
+    path = Path(shutil.copy(migrated_database, tmp_path / "chat.db"))
+    database = await Database.open(f"sqlite:///{path}")
+    await SqlConversationStore(database, clock=lambda: LONG_AGO).create_session("1", "t")
+    await SqlAuditTrail(database, clock=lambda: LONG_AGO).exports("1", "s", "json")
+    await database.close()
+
+    async with open_service(Settings(data_dir=tmp_path, llm_provider=ProviderName.MOCK, **settings)) as service:
+        await service.database.opened()
+        await service.housekeeping.tidy()
+        with closing(sqlite3.connect(path)) as connection:
+            counted = connection.execute("SELECT (SELECT count(*) FROM audit), (SELECT count(*) FROM sessions)")
+            assert counted.fetchone() == left
 
 
 async def test_files_that_were_never_sent_are_gone_after_a_start(tmp_path: Path, migrated_database: Path) -> None:
     path = Path(shutil.copy(migrated_database, tmp_path / "chat.db"))
     database = await Database.open(f"sqlite:///{path}")
-    long_ago = SqlFileStore(database, clock=lambda: datetime(2026, 1, 1, tzinfo=UTC))
+    long_ago = SqlFileStore(database, clock=lambda: LONG_AGO)
     await long_ago.keep(NewFile("plan.txt", "text/plain", b"EXPLAIN"))
     await database.close()
 

@@ -155,7 +155,11 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
         app = _application(settings, metrics)
         app.add_routes(route.definition for route in routes)
         recovery = Recovery(stores.runs, owner, lambda: flusher.under_way)
-        housekeeping = Housekeeping(database, retention_days=settings.retention_days)
+        housekeeping = Housekeeping(
+            database,
+            retention_days=settings.retention_days,
+            audit_retention_days=settings.audit_retention_days,
+        )
         yield Service(app, database, assistant, provider, toolbox, recovery, housekeeping)
 
 

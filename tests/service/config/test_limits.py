@@ -61,6 +61,7 @@ RANGES = {
     "max_message_bytes": ("a whole number from 1 to 16777216", ["1", "16777216"], ["0", "16777217", "1MB"]),
     "max_runs_per_user": ("a whole number from 1 to 1000", ["1", "1000"], ["0", "1001", "all"]),
     "retention_days": ("a whole number from 1 to 36500", ["1", "90"], ["0", "-1", "36501", "1.5", "x"]),
+    "audit_retention_days": ("a whole number from 1 to 36500", ["1", "3650"], ["0", "-1", "36501", "1.5", "x"]),
     "shutdown_grace": ("a number from 0 to 3600", ["0", "2.5", "3600"], ["-1", "3601", "inf", "nan", "10s"]),
     "log_level": ("debug, info, warning, error", ["debug", "info", "warning", "error"], ["INFO", "trace"]),
     "llm_provider": (

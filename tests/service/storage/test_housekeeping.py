@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from structlog.testing import capture_logs
 from aichat_backend.chat.audit import AuditAction
 from aichat_backend.chat.files import NewFile
 from aichat_backend.chat.parts import TextPart
-from aichat_backend.storage import retention
+from aichat_backend.storage import audit_retention, retention
 from aichat_backend.storage.attachments import PATIENCE
 from aichat_backend.storage.audit import SqlAuditTrail
 from aichat_backend.storage.database import Database
@@ -44,8 +45,10 @@ async def life(store: Store, files: SqlFileStore, clock: SteppingClock) -> None:
         await store.open_turn(user, "revived", title="t", parts=(TextPart("Again"),), context={})
 
 
-def housekeeping(database: Database, clock: SteppingClock, days: int | None = 30) -> Housekeeping:
-    return Housekeeping(database, retention_days=days, clock=clock)
+def housekeeping(
+    database: Database, clock: SteppingClock, days: int | None = 30, audit_days: int | None = None
+) -> Housekeeping:
+    return Housekeeping(database, retention_days=days, audit_retention_days=audit_days, clock=clock)
 
 
 async def listed(store: Store, user: str) -> tuple[list[str], int]:
@@ -122,6 +125,60 @@ async def test_sessions_go_while_other_processes_use_the_database_and_more_of_th
     await other.close()
 
     assert [log["sessions"] for log in logs if log["event"] == "old_sessions_deleted"] == [2]
+
+
+async def note_deletions(store: Store, *sessions: str) -> None:
+    for name in sessions:
+        await ask(store, ANN, name)
+        await store.delete_session(ANN, name)
+
+
+async def noted(database: Database) -> list[str | None]:
+    return [entry.session_id for entry in await SqlAuditTrail(database).entries()]
+
+
+async def test_old_entries_of_the_audit_trail_go_in_steps(
+    store: Store, database: Database, clock: SteppingClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audit_retention, "_ENTRIES_A_STEP", 2)
+    await note_deletions(store, "a", "b", "c", "d", "e")
+    clock.now += timedelta(days=31)
+    await note_deletions(store, "f", "g")
+    before = clock.now - timedelta(days=30)
+    remove_some = partial(audit_retention.remove_some_entries, before=before)
+    assert await database.write(remove_some) == 2
+    assert await noted(database) == ["c", "d", "e", "f", "g"]
+
+    with capture_logs() as logs:
+        await housekeeping(database, clock, audit_days=30).tidy()
+        await housekeeping(database, clock, audit_days=30).tidy()
+
+    assert await noted(database) == ["f", "g"]
+    assert [log["entries"] for log in logs if log["event"] == "old_audit_entries_deleted"] == [3]
+
+
+async def test_the_audit_trail_outlives_the_sessions_when_nothing_is_said_of_it(
+    store: Store, database: Database, clock: SteppingClock
+) -> None:
+    await note_deletions(store, "a")
+    clock.now += timedelta(days=4000)
+
+    await housekeeping(database, clock).tidy()
+
+    assert await noted(database) == ["a"]
+
+
+@ON_SQLITE
+async def test_entries_that_go_are_in_no_file_any_more(
+    store: Store, database: Database, clock: SteppingClock, path: Path
+) -> None:
+    await note_deletions(store, PLANTED)
+    clock.now += timedelta(days=31)
+
+    await housekeeping(database, clock, audit_days=30).tidy()
+
+    files = await asyncio.to_thread(lambda: b"".join(file.read_bytes() for file in path.parent.iterdir()))
+    assert PLANTED.encode() not in files
 
 
 async def test_long_sessions_go_in_steps_and_what_was_left_undone_is_done(

@@ -15,6 +15,7 @@ from aichat_backend.storage import (
     approvals,
     attachments,
     audit,
+    audit_retention,
     erasure,
     files,
     pins,
@@ -117,6 +118,8 @@ STATEMENTS: dict[str, tuple[Statement, set[str]]] = {
     "dead run": (runs.DEAD, {RUN, f"sessions {ROW}", f"messages {ROW}", HAS}),
     "audit": (audit.PAGE, {"audit USING INDEX ix_audit_at_pk (at>?)"}),
     "audit of a user": (audit.PAGE_OF_USER, {"ix_audit_user_id_at_pk (user_id=? AND at>?)"}),
+    "old entries of the audit": (audit_retention.OLD_ENTRIES, {"ix_audit_at_pk (at<?)"}),
+    "delete entries of the audit": (audit_retention.DELETE_ENTRIES, {f"audit {ROW}"}),
     "take a user out of the audit": (audit.TAKE_OUT_USER, {"ix_audit_user_id_at_pk (user_id=?)"}),
     "pins": (pins.PINNED, {"sqlite_autoindex_tool_pins_1 (server=? AND entry_digest=?)"}),
 }

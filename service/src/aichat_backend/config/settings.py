@@ -131,6 +131,9 @@ class Options(Struct, frozen=True, kw_only=True):
     retention_days: Annotated[int, Meta(ge=1, le=36_500)] | None = None
     """Days without activity after which a session is deleted; unset: never."""
 
+    audit_retention_days: Annotated[int, Meta(ge=1, le=36_500)] | None = None
+    """Days after which an entry of the audit trail is deleted; unset: never."""
+
     mcp_servers_file: Path = Path("/srv/aichat-backend/mcp-servers.json")
     """The tool servers of the assistant."""
 

@@ -1,4 +1,4 @@
-"""What has to be done in the database now and then, by itself: old sessions, files never sent, remains in its files."""
+"""What has to be done in the database now and then, by itself: what is old, files never sent, remains in its files."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Protocol
 import structlog
 
 from aichat_backend.errors import Unavailable
+from aichat_backend.storage.audit_retention import remove_some_entries
 from aichat_backend.storage.clock import Clock, utc_now
 from aichat_backend.storage.database import Storage
 from aichat_backend.storage.files import SqlFileStore
@@ -31,19 +32,24 @@ class Tidied(Storage, Protocol):
 
 
 class Housekeeping:
-    """Keeps the database tidy; with a retention, sessions that were not used for so many days go."""
+    """Keeps the database tidy; with retentions, what is so many days old goes.
+
+    A session is as old as its last use.
+    """
 
     def __init__(
         self,
         database: Tidied,
         *,
         retention_days: int | None = None,
+        audit_retention_days: int | None = None,
         clock: Clock = utc_now,
         every: float = _EVERY_SECONDS,
     ) -> None:
         self._database = database
         self._files = SqlFileStore(database, clock=clock)
         self._retention = None if retention_days is None else timedelta(days=retention_days)
+        self._audit_retention = None if audit_retention_days is None else timedelta(days=audit_retention_days)
         self._clock = clock
         self._every = every
 
@@ -65,12 +71,12 @@ class Housekeeping:
             Unavailable: when the database fails; what was done is done.
         """
         await self._files.drop_stale()
-        removed = await self._remove_old()
+        removed = await self._remove_old_sessions() | await self._remove_old_entries()
         remains = await self._database.read(number_of_removals)
         if removed or remains:
             await self._database.forget()
 
-    async def _remove_old(self) -> bool:
+    async def _remove_old_sessions(self) -> bool:
         sessions = 0 if self._retention is None else await self._disown(self._retention)
         messages = 0
         # Also what was left undone, by whomever.
@@ -79,6 +85,17 @@ class Housekeeping:
         if sessions or messages:
             _log.info("old_sessions_deleted", sessions=sessions, messages=messages)
         return bool(sessions or messages)
+
+    async def _remove_old_entries(self) -> bool:
+        if self._audit_retention is None:
+            return False
+        some = partial(remove_some_entries, before=self._clock() - self._audit_retention)
+        removed = 0
+        while number := await self._database.write(some):
+            removed += number
+        if removed:
+            _log.info("old_audit_entries_deleted", entries=removed)
+        return bool(removed)
 
     async def _disown(self, retention: timedelta) -> int:
         now = self._clock()
