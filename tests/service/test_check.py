@@ -10,6 +10,7 @@ import pytest
 from aichat_backend.app import open_service
 from aichat_backend.check import Verdict, check_all
 from aichat_backend.config.loading import load_settings
+from fakes.fake_grafana import fake_grafana
 from fakes.fake_openai import fake_openai
 from fakes.openai_wire import failure
 from fakes.processes import STARTS_PROCESSES
@@ -32,7 +33,7 @@ async def verdicts(data: Path, **environment: str) -> dict[str, Verdict]:
         "AICHAT_MCP_SERVERS_FILE": str(data / "mcp-servers.json"),
     } | environment
     found = {verdict.subject: verdict for verdict in await check_all(load_settings(given, None), given)}
-    assert list(found) == ["settings", "database", "provider", "tools"]
+    assert [subject for subject in found if subject != "login"] == ["settings", "database", "provider", "tools"]
     for verdict in found.values():
         assert str(verdict).isprintable(), "a verdict must be one line"
         assert CANARY not in str(verdict)
@@ -145,6 +146,21 @@ async def test_a_provider_that_cannot_be_reached(tmp_path: Path) -> None:
     found = await verdicts(tmp_path, AICHAT_LLM_PROVIDER="openai", AICHAT_API_KEY=CANARY, AICHAT_LLM_BASE_URL=address)
     assert not found["provider"].well
     assert "could not be reached" in found["provider"].finding
+
+
+async def test_grafana_is_asked_where_callers_are_known_by_it(tmp_path: Path) -> None:
+    assert "login" not in await verdicts(tmp_path)
+    async with fake_grafana() as grafana:
+        found = await verdicts(tmp_path, AICHAT_IDENTITY="grafana", AICHAT_GRAFANA_URL=grafana.url)
+    assert (found["login"].well, found["login"].finding) == (True, f"Grafana at {grafana.url} answers")
+
+
+async def test_a_grafana_that_cannot_be_reached(tmp_path: Path) -> None:
+    address = f"http://127.0.0.1:{free_port()}/graph"
+    found = await verdicts(tmp_path, AICHAT_IDENTITY="grafana", AICHAT_GRAFANA_URL=address)
+    assert not found["login"].well
+    assert "Cannot connect" in found["login"].finding
+    assert found["login"].finding.endswith("; AICHAT_GRAFANA_URL says where it is")
 
 
 async def test_the_tool_servers_of_the_file_are_counted(tmp_path: Path) -> None:

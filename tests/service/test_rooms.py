@@ -48,9 +48,10 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "providers.registry": ("providers.*", "config.*"),
     "providers.*": ("providers.*", "chat.parts"),
     "mcp.*": ("mcp.*", "chat.tools", "telemetry.*"),
+    "login.*": ("login.*",),
     "attachments.*": ("attachments.*", "chat.files"),
     "storage.*": ("storage.*", *(f"chat.{name}" for name in STORED)),
-    "api.*": ("api.*", "chat.*", "attachments.*", "streams.*", "telemetry.*"),
+    "api.*": ("api.*", "chat.*", "attachments.*", "login.*", "streams.*", "telemetry.*"),
     **dict.fromkeys(START_UP, ("*",)),
 }
 """What a module may import from the package besides itself; the first pattern that fits it counts."""

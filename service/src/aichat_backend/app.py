@@ -14,6 +14,7 @@ from aiohttp import web
 from aichat_backend.api.account import AccountResource
 from aichat_backend.api.asking import Asking
 from aichat_backend.api.attachments import AttachmentResource
+from aichat_backend.api.caller import CallerResource
 from aichat_backend.api.decisions import DecisionResource, Decisions
 from aichat_backend.api.endpoints import Routes
 from aichat_backend.api.errors import errors_middleware
@@ -22,7 +23,7 @@ from aichat_backend.api.identity import identity_middleware
 from aichat_backend.api.message_files import MessageFiles
 from aichat_backend.api.observation import observation_middleware
 from aichat_backend.api.openapi import OpenApiResource
-from aichat_backend.api.operations import OperationsResource
+from aichat_backend.api.operations import Check, OperationsResource
 from aichat_backend.api.questions import QuestionResource
 from aichat_backend.api.sessions import SessionResource
 from aichat_backend.api.sse import EventStreams
@@ -46,6 +47,8 @@ from aichat_backend.chat.turn import TurnResources
 from aichat_backend.chat.turn_limits import TurnLimits
 from aichat_backend.chat.underway import Owner
 from aichat_backend.config.settings import Settings
+from aichat_backend.login.grafana import Grafana
+from aichat_backend.login.known_callers import KnownCallers
 from aichat_backend.mcp.toolbox import McpToolbox
 from aichat_backend.providers.base import Provider, Reasoning
 from aichat_backend.providers.registry import build_provider
@@ -145,8 +148,15 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
 
         intake = _intake(settings, provider)
         stack.callback(intake.close)
-        checks = {"database": database.problem, "provider": provider_problem}
+        checks: dict[str, Check] = {"database": database.problem, "provider": provider_problem}
         routes = Routes()
+        if settings.identity == "grafana":
+            grafana = Grafana(settings.grafana_url, settings.grafana_timeout)
+            stack.push_async_callback(grafana.aclose)
+            callers = KnownCallers(grafana.who, seconds=settings.grafana_cache_seconds)
+            stack.push_async_callback(callers.aclose)
+            checks["login"] = grafana.problem
+            routes.add(CallerResource(callers.who, _proxy_secret(settings)), "")
         for prefix in ("", API_PREFIX):
             routes.add(OperationsResource(checks, metrics, notices={"tools": toolbox.problem}), prefix)
         for resource in _resources(settings, stores, assistant, toolbox, intake, metrics):
@@ -258,13 +268,16 @@ def _resources(
 
 
 def _application(settings: Settings, metrics: Metrics) -> web.Application:
-    secret = settings.proxy_secret.reveal() if settings.proxy_secret else None
     app = web.Application(
-        middlewares=[observation_middleware(metrics), errors_middleware, identity_middleware(secret)],
+        middlewares=[observation_middleware(metrics), errors_middleware, identity_middleware(_proxy_secret(settings))],
         client_max_size=4 * settings.max_message_bytes + 65_536,
     )
     app.on_response_prepare.append(_name_server)
     return app
+
+
+def _proxy_secret(settings: Settings) -> str | None:
+    return settings.proxy_secret.reveal() if settings.proxy_secret else None
 
 
 async def _name_server(_request: web.Request, response: web.StreamResponse) -> None:

@@ -16,6 +16,7 @@ from aichat_backend.config.loading import LoadedSettings
 from aichat_backend.config.problems import variable
 from aichat_backend.config.settings import Settings
 from aichat_backend.errors import ProviderError, Unavailable
+from aichat_backend.login.grafana import Grafana
 from aichat_backend.mcp.configuration import read_configuration
 from aichat_backend.mcp.entries import ServerEntry
 from aichat_backend.mcp.problems import FileProblem, Problem
@@ -40,7 +41,7 @@ class Verdict:
 
 
 async def check_all(loaded: LoadedSettings, environment: Mapping[str, str]) -> Sequence[Verdict]:
-    """Try settings, database, provider and the file of the tool servers.
+    """Try settings, database, Grafana where callers are known by it, provider and the file of the tool servers.
 
     The provider is really asked, for a short answer. No tool server is started: this may run as another user.
 
@@ -52,6 +53,7 @@ async def check_all(loaded: LoadedSettings, environment: Mapping[str, str]) -> S
     return (
         _check_settings(loaded),
         await _check_database(settings),
+        *([await _check_login(settings)] if settings.identity == "grafana" else []),
         await _check_provider(settings, build_provider(settings)),
         await asyncio.to_thread(_check_tool_servers, settings.mcp_servers_file, environment),
     )
@@ -90,6 +92,17 @@ def _check_folder(folder: Path, setting: str) -> Verdict:
             "database", False, f"the folder {folder} cannot be written by this user: the service's must own it"
         )
     return Verdict("database", True, f"is created in {folder} when the service starts for the first time")
+
+
+async def _check_login(settings: Settings) -> Verdict:
+    grafana = Grafana(settings.grafana_url, settings.grafana_timeout)
+    try:
+        problem = await grafana.problem()
+    finally:
+        await grafana.aclose()
+    if problem is not None:
+        return Verdict("login", False, f"{problem}; {variable('grafana_url')} says where it is")
+    return Verdict("login", True, f"Grafana at {settings.grafana_url} answers")
 
 
 def _check_tool_servers(file: Path, environment: Mapping[str, str]) -> Verdict:

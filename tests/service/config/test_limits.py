@@ -24,6 +24,9 @@ def problems(environment: dict[str, str], file: Path | None = None) -> tuple[str
 
 RANGES = {
     "port": ("a whole number from 1 to 65535", ["1", "65535"], ["0", "65536", "-1", "3001.5", "http", "1e3"]),
+    "identity": ("pmm, grafana", ["pmm", "grafana"], ["PMM", "none", "1"]),
+    "grafana_timeout": ("a number above 0 and up to 60", ["0.1", "60"], ["0", "-1", "61", "inf", "nan"]),
+    "grafana_cache_seconds": ("a number from 0 to 60", ["0", "0.5", "60"], ["-1", "61", "inf", "nan"]),
     "llm_temperature": ("a number from 0 to 2", ["0", "0.7", "2"], ["-0.1", "2.1", "nan", "inf", "hot"]),
     "llm_top_p": ("a number above 0 and up to 1", ["0.01", "1"], ["0", "-1", "1.1", "nan", "inf"]),
     "llm_reasoning": ("off, low, medium, high", ["off", "low", "medium", "high"], ["Off", "none", "0"]),
@@ -83,6 +86,17 @@ CREDENTIALS = {
         "a URL with a host that begins with http:// or https://",
         ["http://localhost:8080/v1", "https://user:pass@api.example/v1"],
         [f"ftp://u:{CANARY}@h", f"http://{CANARY}:99999/", f"http:{CANARY}", "http://", f"https://h/{CANARY} x"],
+    ),
+    "grafana_url": (
+        "a URL of nothing but http:// or https://, a host and a path",
+        ["http://127.0.0.1:3000/graph", "https://[::1]/", "http://grafana"],
+        [
+            f"http://u:{CANARY}@h/graph",
+            f"http://{CANARY}@h",
+            f"http://h/?key={CANARY}",
+            f"http://h/#{CANARY}",
+            "h:3000",
+        ],
     ),
     "database_url": (
         "a URL such as sqlite:////srv/aichat-backend/chat.db or postgresql://user:password@host/database",

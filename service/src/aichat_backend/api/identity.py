@@ -51,6 +51,19 @@ def require_local(request: web.Request) -> None:
         raise NotFound("Not found")
 
 
+def require_proxy(request: web.Request, secret: str | None) -> None:
+    """Answer only the proxy itself: it is on this machine, or knows the secret.
+
+    Raises:
+        NotFound: for everyone else, where there is no secret.
+        Forbidden: without the secret.
+    """
+    if secret is None:
+        require_local(request)
+    else:
+        _check_proxy(request, secret)
+
+
 def refuse_other_sites(request: web.Request) -> None:
     """A page of another site can make a browser send what needs no preflight: a form, or a POST without a body.
 

@@ -15,6 +15,8 @@ SERVER_OPTIONS: Mapping[str, Any] = {
     "access_log": None,
     # Compressed bodies are refused as such: unpacking them is work that a small request could make big.
     "auto_decompress": False,
+    # nginx takes headers of this length, and passes all cookies on when it asks us who calls.
+    "max_field_size": 65_536,
     "logger": log,
 }
 """What every runner of the application is made with."""

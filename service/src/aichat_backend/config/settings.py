@@ -23,7 +23,7 @@ from aichat_backend.config.providers import (
 )
 from aichat_backend.config.secrets import Secret
 from aichat_backend.config.urls import secrets_in
-from aichat_backend.config.values import AnyText, DatabaseUrl, HttpUrl, OneWord
+from aichat_backend.config.values import AnyText, BareUrl, DatabaseUrl, HttpUrl, OneWord
 
 PREFIX = "AICHAT_"
 
@@ -47,6 +47,18 @@ class Options(Struct, frozen=True, kw_only=True):
 
     port: Annotated[int, Meta(ge=1, le=65_535)] = 3001
     """Port to listen on."""
+
+    identity: Literal["pmm", "grafana"] = "pmm"
+    """Who tells nginx the id of a caller: PMM, or this service, which asks PMM's Grafana."""
+
+    grafana_url: BareUrl = "http://127.0.0.1:3000/graph"
+    """Where that Grafana is."""
+
+    grafana_timeout: Annotated[float, Meta(gt=0, le=60)] = 3
+    """Seconds that Grafana may take to say who a caller is."""
+
+    grafana_cache_seconds: Annotated[float, Meta(ge=0, le=60)] = 3
+    """Seconds for which its word counts: as long, somebody who logged out is still known."""
 
     llm_provider: ChosenProvider = ProviderName.OPENAI
     """Who answers."""

@@ -44,6 +44,13 @@ def _http_url(value: str) -> str:
     return value.rstrip("/")
 
 
+def _bare_url(value: str) -> str:
+    if {"@", "?", "#"} & set(value):
+        # The user in it would be whoever calls.
+        raise ValueError("is not such a URL")
+    return _http_url(value)
+
+
 def _database_url(value: str) -> str:
     if "://" not in value:
         raise ValueError("is not such a URL")
@@ -53,6 +60,7 @@ def _database_url(value: str) -> str:
 AnyText = Annotated[Secret, Rule("text")]
 OneWord = Annotated[Secret, Rule("one word", one_word)]
 HttpUrl = Annotated[str, Rule("a URL with a host that begins with http:// or https://", _http_url)]
+BareUrl = Annotated[str, Rule("a URL of nothing but http:// or https://, a host and a path", _bare_url)]
 DatabaseUrl = Annotated[
     str,
     Rule(
