@@ -37,6 +37,7 @@ from aichat_backend.attachments.limits import UploadLimits
 from aichat_backend.attachments.native import NativeFiles
 from aichat_backend.attachments.quota import UploadAllowance, UploadQuota
 from aichat_backend.chat.assistant import Assistant
+from aichat_backend.chat.daily_tokens import DailyTokens
 from aichat_backend.chat.flusher import Flusher
 from aichat_backend.chat.history import ModelOptions
 from aichat_backend.chat.recovery import Recovery
@@ -207,6 +208,7 @@ def _assistant(
                 calls=settings.max_tool_calls,
                 waiting=settings.max_waiting_calls,
             ),
+            daily_tokens=DailyTokens(stores.usage.spent_today, settings.max_tokens_per_day),
         ),
         store=stores.turns,
         usage=stores.usage,
@@ -219,7 +221,6 @@ def _assistant(
         stores.conversations,
         max_runs_per_user=settings.max_runs_per_user,
         messages_per_minute=settings.max_messages_per_minute,
-        tokens_per_day=settings.max_tokens_per_day,
         titles=Titles(provider, options, stores.conversations, stores.usage) if settings.auto_titles else None,
     )
 

@@ -18,6 +18,7 @@ from aichat_backend.chat.conversation import Message, MessageStatus
 from aichat_backend.chat.finished_runs import FinishedRuns
 from aichat_backend.chat.insisting import Patience
 from aichat_backend.chat.parts import Usage, text_of
+from aichat_backend.chat.tools import ToolPolicy
 from aichat_backend.chat.turns import OpenedTurn
 from aichat_backend.errors import (
     Conflict,
@@ -516,6 +517,24 @@ async def test_an_answer_that_begins_while_its_user_is_erased_leaves_nothing(
 
         assert (await asking).log.closed
         assert (await stores.conversations.list_sessions("1", page=1, limit=1)).total == 0
+
+
+async def test_the_day_s_tokens_end_an_answer_between_rounds_of_tools(
+    stores: Stores, provider: ScriptedProvider
+) -> None:
+    toolbox = FakeToolbox([tool("look_up", policy=ToolPolicy.AUTO, read_only=True)])
+    async with answering(stores, provider, tokens_per_day=1_000, toolbox=toolbox) as assistant:
+        await stores.usage.add("1", "m", Usage(500, 0))
+        run = await assistant.ask("1", "s", "Why?", {})
+        for number in range(2):
+            call = await provider.asked()
+            call.use(str(number), "look_up")
+            call.finish(Usage(250, 0))
+        answer = await run.answer()
+
+    assert len(toolbox.calls) == 1
+    assert "tokens for a day" in answer.text
+    assert await stores.usage.spent_today("1") == 1_000
 
 
 async def test_a_question_whose_budget_was_looked_up_when_draining_began_is_refused(

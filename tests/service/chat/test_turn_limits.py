@@ -7,6 +7,7 @@ from msgspec import structs
 
 from aichat_backend.chat.approvals import Decision
 from aichat_backend.chat.estimates import estimated_usage
+from aichat_backend.chat.executions import NOT_NOTED
 from aichat_backend.chat.parts import TextPart, Usage, text_of
 from aichat_backend.chat.tools import ToolPolicy
 from aichat_backend.chat.turn_limits import TurnLimits
@@ -71,6 +72,54 @@ async def test_a_turn_that_costs_too_much_stops_and_says_so(stage: Stage) -> Non
 
     assert stage.toolbox.calls == []
     assert "limit of 1000 tokens" in text_of(stage.draft.parts())
+
+
+async def test_a_turn_that_spends_the_rest_of_the_day_s_tokens_stops_before_it_turns_to_tools(stage: Stage) -> None:
+    stage.tokens_per_day = 1_000
+    stage.spent = {"1": 898, "2": 5_000}
+    offer(stage, tool("query", policy=AUTO, read_only=True))
+    async with stage.taking() as task:
+        model = await stage.asked()
+        model.use("a", "query")
+        model.finish(Usage(50, 1))
+        model = await stage.asked()
+        model.use("b", "query")
+        model.finish(Usage(50, 1))
+
+    assert await waiting(task) == []
+    assert len(stage.toolbox.calls) == 1
+    assert "Nothing ran: the limit of 1000 tokens for a day" in stage.results()["b"]
+    ending = stage.events()[-1]["content"]
+    assert "the limit of 1000 tokens for a day is reached" in ending
+    assert "tomorrow" in ending
+    assert "go on" not in ending
+
+
+async def test_nor_is_the_user_asked_about_calls_when_the_day_s_tokens_are_spent(stage: Stage) -> None:
+    stage.tokens_per_day = 1_000
+    offer(stage, tool("query"))
+    async with stage.taking() as task:
+        model = await stage.asked()
+        model.use("a", "query")
+        model.finish(Usage(999, 1))
+
+    assert await waiting(task) == []
+
+
+async def test_what_an_answer_spends_by_itself_is_limited_also_while_the_account_is_away(stage: Stage) -> None:
+    stage.tokens_per_day = 1_000
+    stage.away = True
+    offer(stage, tool("query", policy=AUTO, read_only=True))
+    async with stage.taking():
+        model = await stage.asked()
+        model.use("a", "query")
+        model.finish(Usage(999, 0))
+        model = await stage.asked()
+        model.use("b", "query")
+        model.finish(Usage(1, 0))
+
+    assert stage.results()["a"] == NOT_NOTED
+    assert "tokens for a day" in stage.results()["b"]
 
 
 async def test_what_the_provider_does_not_count_is_estimated_and_counts(stage: Stage) -> None:

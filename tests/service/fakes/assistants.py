@@ -10,6 +10,7 @@ from typing import Any
 
 from aichat_backend.app import Stores
 from aichat_backend.chat.assistant import Assistant
+from aichat_backend.chat.daily_tokens import DailyTokens
 from aichat_backend.chat.finished_runs import Followed
 from aichat_backend.chat.flusher import Flusher
 from aichat_backend.chat.history import ModelOptions
@@ -52,6 +53,7 @@ async def answering(
     toolbox: Toolbox | None = None,
     metrics: Metrics | None = None,
     limits: TurnLimits | None = None,
+    tokens_per_day: int | None = None,
     titles: bool = False,
     flusher: Flusher | None = None,
     patience: Patience | None = None,
@@ -65,6 +67,7 @@ async def answering(
             files=stores.files,
             options=OPTIONS,
             limits=limits or TurnLimits(),
+            daily_tokens=DailyTokens(stores.usage.spent_today, tokens_per_day),
         ),
         store=stores.turns,
         usage=stores.usage,

@@ -12,6 +12,7 @@ from aichat_backend.chat.approvals import ApprovalStatus, Decision
 from aichat_backend.chat.audit import ToolStart
 from aichat_backend.chat.calls import WaitingCall
 from aichat_backend.chat.conversation import Message, Session
+from aichat_backend.chat.daily_tokens import DailyTokens
 from aichat_backend.chat.draft import Draft
 from aichat_backend.chat.history import ModelOptions
 from aichat_backend.chat.parts import Part, ToolResultPart, text_of
@@ -39,6 +40,9 @@ class Stage:
     toolbox: FakeToolbox = field(default_factory=FakeToolbox)
     files: FilesInMemory = field(default_factory=FilesInMemory)
     limits: TurnLimits = field(default_factory=TurnLimits)
+    tokens_per_day: int | None = None
+    spent: dict[str, int] = field(default_factory=dict)
+    """What each user has spent today."""
     draft: Draft = field(default_factory=Draft)
     log: EventLog = field(default_factory=EventLog)
     noted: list[list[ToolStart]] = field(default_factory=list)
@@ -46,7 +50,7 @@ class Stage:
     kept: list[tuple[Part, ...]] = field(default_factory=list)
     """What there was of the answer each time."""
     away: bool = False
-    """Whether nothing can be noted."""
+    """Whether the database is."""
     attempts: int = 0
     """How often it was tried."""
 
@@ -58,8 +62,14 @@ class Stage:
             files=self.files,
             options=ModelOptions(model="m"),
             limits=self.limits,
+            daily_tokens=DailyTokens(self.spent_today, self.tokens_per_day),
         )
         return Turn(opened, self.draft, self.log, resources, self.begin_calls)
+
+    async def spent_today(self, user_id: str) -> int:
+        if self.away:
+            raise Unavailable("away")
+        return self.spent.get(user_id, 0)
 
     async def begin_calls(self, calls: Sequence[ToolStart]) -> None:
         self.attempts += 1

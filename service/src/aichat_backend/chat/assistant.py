@@ -17,7 +17,7 @@ from aichat_backend.chat.refusals import Refusal
 from aichat_backend.chat.runs import Run, RunResources
 from aichat_backend.chat.titles import Titles, dated_title
 from aichat_backend.chat.turns import OpenedTurn
-from aichat_backend.errors import ChatError, NotFound, ProviderError, ProviderFailure, TooManyRequests, Unavailable
+from aichat_backend.errors import ChatError, NotFound, ProviderError, ProviderFailure, Unavailable
 
 T = TypeVar("T")
 
@@ -35,7 +35,6 @@ class Assistant:
         *,
         max_runs_per_user: int,
         messages_per_minute: int,
-        tokens_per_day: int | None = None,
         titles: Titles | None = None,
         finished_runs: FinishedRuns | None = None,
     ) -> None:
@@ -44,7 +43,6 @@ class Assistant:
         self._store = store
         self._claims = Claims(max_runs_per_user)
         self._rate = MessageRate(messages_per_minute)
-        self._tokens_per_day = tokens_per_day
         self._titles = titles
         self._runs: dict[str, Run] = {}
         self._finished = finished_runs or FinishedRuns()
@@ -196,7 +194,7 @@ class Assistant:
             await run.ended()
 
     async def _start(self, user_id: str, session_id: str | None, open_turn: Callable[[], Awaitable[OpenedTurn]]) -> Run:
-        await self._check_budget(user_id)
+        await self._resources.turn.daily_tokens.require_some(user_id)
         # After whatever is awaited: the service may have begun to stop meanwhile, and waits only for those it knows of.
         self._check_ready()
         self._claims.claim(user_id, session_id)
@@ -211,16 +209,6 @@ class Assistant:
         problem = self._resources.turn.provider.problem()
         if problem is not None:
             raise ProviderError(ProviderFailure.NOT_CONFIGURED, problem)
-
-    async def _check_budget(self, user_id: str) -> None:
-        limit = self._tokens_per_day
-        if limit is not None and await self._resources.usage.spent_today(user_id) >= limit:
-            now = datetime.now(UTC)
-            raise TooManyRequests(
-                f"You have spent the {limit} tokens that you have for a day; ask again tomorrow.",
-                code="tokens_spent",
-                retry_after=86_400 - (now.hour * 3600 + now.minute * 60 + now.second),
-            )
 
     async def _open(self, user_id: str, session_id: str | None, open_turn: Callable[[], Awaitable[OpenedTurn]]) -> Run:
         try:

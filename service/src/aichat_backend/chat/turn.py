@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from aichat_backend.chat.audit import ToolStart
 from aichat_backend.chat.calls import Calls, WaitingCall
+from aichat_backend.chat.daily_tokens import DailyTokens
 from aichat_backend.chat.decided_calls import DecidedCalls
 from aichat_backend.chat.draft import Draft, unanswered_calls
 from aichat_backend.chat.estimates import estimated_usage
@@ -34,6 +35,7 @@ from aichat_backend.providers.base import (
 from aichat_backend.streams.log import EventLog
 
 _SECONDS_FOR_MORE_TOOLS = 5.0
+_GO_ON = "Ask me to go on if you want me to."
 
 _REFUSALS = frozenset(
     {
@@ -58,6 +60,7 @@ class TurnResources:
     files: FileStore
     options: ModelOptions
     limits: TurnLimits
+    daily_tokens: DailyTokens
 
 
 class Turn:
@@ -72,6 +75,7 @@ class Turn:
         begin_calls: Callable[[Sequence[ToolStart]], Awaitable[None]],
     ) -> None:
         """`begin_calls` is awaited before tools run: see `Executions`."""
+        self._user_id = opened.session.user_id
         self._history = opened.history
         self._draft = draft
         self._resources = resources
@@ -79,7 +83,7 @@ class Turn:
         self._executions = Executions(
             resources.toolbox,
             resources.files,
-            user_id=opened.session.user_id,
+            user_id=self._user_id,
             session_id=opened.session.id,
             draft=draft,
             log=log,
@@ -128,6 +132,9 @@ class Turn:
         while calls := await self._ask():
             if limit := self._progress.begin_round(self._draft.usage):
                 self._end_at(limit, calls)
+                break
+            if limit := await self._resources.daily_tokens.spent_by(self._user_id, self._draft.usage):
+                self._end_at(limit, calls, "Ask me again tomorrow.")
                 break
             if waiting := await self._calls.make(calls, self._offered):
                 return waiting
@@ -182,10 +189,10 @@ class Turn:
         usage = finished.usage if finished is not None else None
         self._draft.count(usage or estimated_usage(request, said), finished.model if finished is not None else None)
 
-    def _end_at(self, limit: str, calls: Sequence[ToolCallPart]) -> None:
+    def _end_at(self, limit: str, calls: Sequence[ToolCallPart], advice: str = _GO_ON) -> None:
         for call in calls:
             self._executions.refuse(call, f"Nothing ran: {limit}.")
-        self._speech.close(f"*I stop here: {limit}. Ask me to go on if you want me to.*")
+        self._speech.close(f"*I stop here: {limit}. {advice}*")
 
 
 def _as_it_is_stored(call: ToolCall) -> ToolCallPart:

@@ -187,7 +187,7 @@ class Options(Struct, frozen=True, kw_only=True):
 
     max_tokens_per_day: Annotated[int, Meta(ge=1_000)] | None = None
     """Tokens one user may spend in a day (UTC), estimated where the provider does not count them, as for answers
-    that were stopped; unset: without limit.
+    that were stopped; looked at before an answer and before it turns to tools again; unset: without limit.
     """
 
     max_files: Annotated[int, Meta(ge=0, le=100)] = 5
