@@ -5,42 +5,32 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
 import structlog
 from msgspec import structs
 
-from aichat_backend.chat.approvals import Approval
+from aichat_backend.chat import last_words
 from aichat_backend.chat.calls import WaitingCall
-from aichat_backend.chat.conversation import Message, MessageStatus, random_id
-from aichat_backend.chat.draft import Draft, unanswered_calls
-from aichat_backend.chat.executions import NOT_RUN
+from aichat_backend.chat.conversation import Message, MessageStatus
+from aichat_backend.chat.draft import Draft
+from aichat_backend.chat.finished_answer import finished_answer
 from aichat_backend.chat.flusher import Flusher
 from aichat_backend.chat.insisting import Patience, insist
-from aichat_backend.chat.parts import Role, ToolResultPart
+from aichat_backend.chat.parts import Role
 from aichat_backend.chat.run_report import RunReport
 from aichat_backend.chat.titles import is_own_title
-from aichat_backend.chat.tool_events import approval_question, tool_calls
 from aichat_backend.chat.turn import Turn, TurnResources
 from aichat_backend.chat.turns import OpenedTurn, TurnStore
 from aichat_backend.chat.underway import KeptDraft
 from aichat_backend.chat.usage import UsageStore
 from aichat_backend.errors import ChatError, TakenOver, Unavailable
 from aichat_backend.streams.log import EventLog
-from aichat_backend.streams.messages import StreamMessage, StreamMessageType
 from aichat_backend.telemetry.metrics import Metrics
 
 _log = structlog.get_logger(__name__)
-
-_STOPPING = "The service is restarting; what was answered so far is kept. Ask again in a moment."
-_NOT_YET_STORED = (
-    "The answer has ended, but the chat history cannot be reached at the moment. The answer is saved as soon as it is "
-    "back: reload the conversation in a little while."
-)
-_INTERNAL = "Something went wrong on the server; the administrator finds the cause in its log."
-_NEXT_APPROVAL = "\n\n*More approval is needed: reload the conversation to decide.*"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,7 +176,7 @@ class Run:
         except TakenOver:
             self._is_lost = True
         except Exception as error:  # noqa: BLE001 - an answer that is lost ends in an error like any other
-            self._error, failure, status = _for_readers(error), error, MessageStatus.FAILED
+            self._error, failure, status = last_words.in_safe_words(error), error, MessageStatus.FAILED
         if self._is_lost:
             self._error = failure = TakenOver()
             status = MessageStatus.INTERRUPTED
@@ -210,7 +200,8 @@ class Run:
         """How to close the turn; it may be tried several times."""
         store = self._resources.store
         if self._draft:
-            answer = self._finished_answer(status, waiting)
+            lifetime = self._resources.approval_lifetime
+            answer = finished_answer(self._draft, status, waiting, model=self._model, approval_lifetime=lifetime)
 
             async def close() -> None:
                 self._answer = answer if await store.close_turn(self.turn, answer) else None
@@ -223,16 +214,17 @@ class Run:
 
     def _tell_of_the_delay(self) -> None:
         """Let nobody wait for ever for a database that is away."""
-        self._error = Unavailable(_NOT_YET_STORED, code="not_stored_yet", retry_after=30)
-        self.log.close(self._terminal_event())
+        self._error = last_words.not_yet_stored()
+        self.log.close(last_words.end(self.turn, self._error))
         self._late.set_result(None)
 
     def _tell_the_end(self) -> None:
         self._on_ended(self)
         if not self.log.closed:
-            if self._answer is not None and self._answer.approval is not None:
-                self._ask_for_approval(self._answer, self._answer.approval)
-            self.log.close(self._terminal_event())
+            if self._answer is not None:
+                for event in last_words.request_for_approval(self.turn, self._answer):
+                    self.log.append(event)
+            self.log.close(last_words.end(self.turn, self._error))
         # A run is kept for a while, and a long history with it would be kept once for every answer.
         self.turn = structs.replace(self.turn, history=self.turn.history[-1:])
 
@@ -241,57 +233,16 @@ class Run:
         if generation.cancelled() or (failure is not None and self._stop_status is not None):
             status = self._stop_status or MessageStatus.INTERRUPTED
             if status is MessageStatus.INTERRUPTED:
-                self._error = Unavailable(_STOPPING, code="stopping", retry_after=5)
+                self._error = last_words.stopped_by_the_service()
             return status
         if failure is None:
             return MessageStatus.COMPLETE
-        self._error = _for_readers(failure)
+        self._error = last_words.in_safe_words(failure)
         return MessageStatus.FAILED
-
-    def _finished_answer(self, status: MessageStatus, waiting: Sequence[WaitingCall]) -> Message:
-        if not waiting:
-            for call in unanswered_calls(self._draft.parts()):
-                self._draft.append(ToolResultPart(call.id, call.name, NOT_RUN, is_error=True))
-        id_, now = random_id(), datetime.now(UTC)
-        return Message(
-            id=id_,
-            role=Role.TOOL_APPROVAL if waiting else Role.ASSISTANT,
-            parts=self._draft.parts(),
-            status=status,
-            created_at=now,
-            usage=self._draft.usage and self._draft.usage.exact,
-            model=self._model,
-            approval=Approval(
-                id=id_,
-                calls=tuple(call.bound() for call in waiting),
-                created_at=now,
-                expires_at=now + self._resources.approval_lifetime,
-            )
-            if waiting
-            else None,
-        )
 
     @property
     def _model(self) -> str:
         return self._draft.model or self._resources.turn.options.model
-
-    def _ask_for_approval(self, answer: Message, approval: Approval) -> None:
-        """Tell the readers that the user must decide. The approval is stored and can be claimed from here on."""
-        if self.turn.decision is not None:
-            # The chat's widget does not show a second request inside an approval's own stream.
-            self.log.append(
-                StreamMessage(type=StreamMessageType.MESSAGE, session_id=self.session_id, content=_NEXT_APPROVAL)
-            )
-        calls = unanswered_calls(answer.parts)
-        self.log.append(
-            StreamMessage(
-                type=StreamMessageType.TOOL_APPROVAL_REQUEST,
-                session_id=self.session_id,
-                request_id=approval.id,
-                tool_calls=tool_calls(calls),
-                content=approval_question(calls),
-            )
-        )
 
     async def _count_usage(self) -> None:
         usage = self._draft.usage
@@ -302,11 +253,6 @@ class Run:
         except ChatError as error:
             _log.warning("usage_not_counted", run_id=self.id, user_id=self.user_id, detail=error.detail)
 
-    def _terminal_event(self) -> StreamMessage:
-        if self._error is not None:
-            return StreamMessage(type=StreamMessageType.ERROR, session_id=self.session_id, error=self._error.message)
-        return StreamMessage(type=StreamMessageType.DONE, session_id=self.session_id, done=True)
-
 
 def _failure_of(generation: asyncio.Task[Any]) -> BaseException | None:
     """What ended it, if it neither came to its end nor was cancelled."""
@@ -315,7 +261,3 @@ def _failure_of(generation: asyncio.Task[Any]) -> BaseException | None:
     except asyncio.CancelledError:
         # Once it has raised it, the task no longer holds this error, and with it all variables of the generation.
         return None
-
-
-def _for_readers(error: BaseException) -> ChatError:
-    return error if isinstance(error, ChatError) else ChatError(_INTERNAL)
