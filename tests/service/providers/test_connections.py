@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from aichat_backend.errors import ProviderError, ProviderFailure
 from aichat_backend.providers import connections
 from aichat_backend.providers.anthropic import AnthropicProvider
 from aichat_backend.providers.gemini import GeminiProvider
+from aichat_backend.providers.ollama import OllamaProvider
 from aichat_backend.providers.openai import OpenAIProvider
 from aichat_backend.providers.streamed import StreamedProvider
 from fakes.asking import KEY, told
@@ -194,11 +196,19 @@ async def test_who_does_not_wait_for_a_client_leaves_no_session_open(
     assert [session.closed for session in opened] == [True]
 
 
-async def test_an_error_without_end_is_read_as_far_as_anyone_would_read_it() -> None:
+@pytest.mark.parametrize(
+    "vendor",
+    [OpenAIProvider, AnthropicProvider, GeminiProvider, partial(OllamaProvider, context_tokens=4096)],
+    ids=["openai", "anthropic", "gemini", "ollama"],
+)
+@pytest.mark.parametrize("content_type", ["application/json", "text/html"])
+async def test_an_error_without_end_is_read_as_far_as_anyone_would_read_it(
+    vendor: Callable[..., StreamedProvider[object]], content_type: str
+) -> None:
     left = asyncio.Event()
 
     async def complain(request: web.Request) -> web.StreamResponse:
-        response = web.StreamResponse(status=400)
+        response = web.StreamResponse(status=400, headers={"Content-Type": content_type})
         await response.prepare(request)
         try:
             while True:
@@ -208,13 +218,14 @@ async def test_an_error_without_end_is_read_as_far_as_anyone_would_read_it() -> 
         return response
 
     app = web.Application()
-    app.router.add_post("/v1/chat/completions", complain)
-    async with served(app) as address:
-        provider = OpenAIProvider(api_key=KEY, base_url=f"{address}/v1")
-        with pytest.raises(ProviderError, match="HTTP 400") as caught:
+    app.router.add_post("/{path:.*}", complain)
+    async with (
+        served(app) as address,
+        aclosing(vendor(api_key=KEY, base_url=address)) as provider,
+        asyncio.timeout(20),
+    ):
+        with pytest.raises(ProviderError, match="HTTP 400: no no no") as caught:
             await told(provider)
-        async with asyncio.timeout(5):
-            await left.wait()
-        await provider.aclose()
+        await left.wait()
 
     assert caught.value.failure is ProviderFailure.BAD_REQUEST

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 _VERSION = "v1beta"
 """The one that knows tools, system instructions and thinking."""
 _FIRST_PAUSE = 0.25
-_JSON = "application/json"
 _REPLACED = "-"
 """Contents for the SDK, which wants some; the whole body is given besides, so that it need not walk the history."""
 
@@ -115,7 +114,14 @@ class GeminiProvider(StreamedProvider[_Connected]):
         raise ProviderError(ProviderFailure.PROTOCOL, "the SDK answered without asking")
 
     async def _take_over(self, request: ClientRequest, ask: ClientHandlerType) -> ClientResponse:
-        """Keep a good response from the SDK, and errors that it would wait for too long, or not understand."""
+        """Keep a good response from the SDK, and of an error all that it need not know.
+
+        It would read an error to its end, however long that is, and wait as long as it says.
+        """
+        from google.genai.errors import APIError
+
+        from aichat_backend.providers.connections import read_complaint_body
+
         response = await ask(request)
         if response.status == HTTPStatus.OK:
             raise _AnswerBegins(response)
@@ -124,11 +130,10 @@ class GeminiProvider(StreamedProvider[_Connected]):
             location = response.headers.get("Location")
             response.close()
             raise redirect_failure(response.status, location, address=self._address, scrub=self._scrub)
-        body = json_or_text(await response.read())
-        broken_json = body and isinstance(body, str) and response.content_type == _JSON
-        if broken_json or too_long_to_wait(asked_to_wait(body, retry_after)):
+        body = json_or_text(await read_complaint_body(response))
+        if too_long_to_wait(asked_to_wait(body, retry_after)):
             raise self._failure(response.status, body, retry_after, model="")
-        return response
+        raise APIError(response.status, body)
 
     @property
     def _address(self) -> str:
