@@ -51,6 +51,18 @@ def failure_by_status(status: int) -> ProviderFailure:
     return ProviderFailure.BAD_REQUEST if status < HTTPStatus.INTERNAL_SERVER_ERROR else ProviderFailure.UNAVAILABLE
 
 
+def answered(status: int, *, model: str, address: str) -> str:
+    """The status of an error answer, with the question to ask oneself where nothing was found."""
+    asked = f": is there a model {model!r} at {address}?" if status == HTTPStatus.NOT_FOUND else ""
+    return f"HTTP {status}{asked}"
+
+
+def in_words(where: str, message: str, *labels: str) -> str:
+    """What a server said, and by which names it calls that."""
+    names = ", ".join(label for label in labels if label)
+    return f"{where}: {message}" + (f" ({names})" if names else "")
+
+
 def redirect_failure(status: int, location: str | None, *, address: str, scrub: Scrubber) -> ProviderError:
     """An answer that names another address, to which neither question nor key are taken."""
     return ProviderError(

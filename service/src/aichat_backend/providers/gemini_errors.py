@@ -8,7 +8,7 @@ from http import HTTPStatus
 from msgspec import Struct
 
 from aichat_backend.errors import ProviderError, ProviderFailure
-from aichat_backend.providers.failures import Scrubber, failure_by_status, seconds_to_wait
+from aichat_backend.providers.failures import Scrubber, answered, failure_by_status, in_words, seconds_to_wait
 
 _BY_STATUS: Mapping[str, ProviderFailure] = {
     "UNAUTHENTICATED": ProviderFailure.AUTH,
@@ -52,9 +52,7 @@ def status_failure(
 ) -> ProviderError:
     """An HTTP answer of 400 and above, with its body as far as that was JSON."""
     complaint = _read(body)
-    where = f"HTTP {status}"
-    if status == HTTPStatus.NOT_FOUND:
-        where += f": is there a model {model!r} at {address}?"
+    where = answered(status, model=model, address=address)
     return _failure(where, complaint, status, retry_after or complaint.retry_delay, scrub)
 
 
@@ -66,8 +64,7 @@ def asked_to_wait(body: object, retry_after: str | None) -> int | None:
 def _failure(
     where: str, complaint: _Complaint, status: int | None, retry_after: str | None, scrub: Scrubber
 ) -> ProviderError:
-    labels = ", ".join(label for label in (complaint.status, complaint.reason) if label)
-    detail = scrub(f"{where}: {complaint.message}" + (f" ({labels})" if labels else ""))
+    detail = scrub(in_words(where, complaint.message, complaint.status, complaint.reason))
     return ProviderError(_classify(complaint, status), detail, retry_after=_seconds(retry_after))
 
 
