@@ -36,10 +36,11 @@ demo-down: ## Remove the demo server
 
 ##@ Test
 .PHONY: test
-test: ## Everything: lint, unit and service tests, ansible-test, molecule default and providers
+test: ## Everything: lint, unit and service tests, ansible-test, the molecule scenarios
 	@$(MAKE) --no-print-directory lint test-service ansible-test
 	$(MAKE) --no-print-directory molecule S=default
 	$(MAKE) --no-print-directory molecule S=providers
+	$(MAKE) --no-print-directory molecule S=offline
 
 .PHONY: check
 check: setup ## The quick loop, under a minute: lint and the quick ones of the service's tests, no containers
@@ -87,6 +88,11 @@ bench: setup ## What a relayed chunk costs, beside a raw pass-through: make benc
 	@$(ENV); export UV_PROJECT_ENVIRONMENT=$$CACHE/service-production
 	"$$(dev/bootstrap uv)" sync --frozen --quiet --no-dev --compile-bytecode --project service --python service/.venv/bin/python
 	"$$UV_PROJECT_ENVIRONMENT/bin/python" -m tests.bench $(ARGS)
+
+##@ Package
+.PHONY: wheelhouse
+wheelhouse: setup ## All packages in one file, for servers without a network: make wheelhouse PYTHON=3.12 ARCH=x86_64
+	@$(ENV); ansible-playbook playbooks/make_wheelhouse.yml -e "wheelhouse_python=$(or $(PYTHON),3.12) wheelhouse_arch=$(or $(ARCH),x86_64) wheelhouse_dest=$$ROOT/dist"
 
 ##@ Prepare
 .PHONY: setup

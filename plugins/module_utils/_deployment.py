@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from ansible_collections.percona.pmm_ai_chat.plugins.module_utils import _installers, _interpreters
+from ansible_collections.percona.pmm_ai_chat.plugins.module_utils import _installers, _interpreters, _supplies
 from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._releases import Release, ReleaseStore, remove_tree
 from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._run_as import Identity
 from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._service_source import (
@@ -55,6 +55,7 @@ class Deployment:
     installer: str
     keep: int
     run: RunCommand
+    supplies: _supplies.Supplies = field(default_factory=_supplies.Supplies)
 
     def plan(self) -> Plan:
         """Look at the host and decide."""
@@ -88,9 +89,7 @@ class Deployment:
     def _new_release(self, base: str) -> Release:
         _installers.check_room(self.store.root)
         installer = self._installer()
-        interpreter = _interpreters.choose(
-            self.python, installer.uv is None, self.run, _interpreters.distribution_family()
-        )
+        interpreter = self.supplies.interpreter(self.python, installer.uv is None, self.run)
         # The plain name may be taken by a release of the same content on another Python.
         taken = self.store.get(base) is not None
         name = f"{base}-py{interpreter.version}" if taken else base
@@ -134,11 +133,12 @@ class Deployment:
                 raise SourceProblem(
                     "The transferred source is damaged: its digest differs from the controller's. Run again."
                 )
+            supply = self.supplies.lay_out(os.path.join(self.store.work, "wheels"))
             environment = _installers.clean_environment(dict(os.environ), temporary)
             os.environ.clear()
-            os.environ.update(environment)
+            os.environ.update(environment, **supply.environment)
             uv = _interpreters.locate("uv") if release.installer == "uv" else None
-            _installers.build(_installers.Installer(uv), release.python, path, source, self.run)
+            _installers.build(_installers.Installer(uv, supply), release.python, path, source, self.run)
             _installers.check_start(path, release.version, identity)
             self.store.finish(release)
         except BaseException:

@@ -48,10 +48,33 @@ class InstallProblem(Exception):
 
 
 @dataclass(frozen=True)
+class Supply:
+    """Where the packages come from: a folder of wheels, a named index, or the index this host is set up for."""
+
+    folder: str | None = None
+    index_url: str | None = None
+
+    @property
+    def options(self) -> list[str]:
+        return [] if self.folder is None else ["--no-index", "--find-links", self.folder]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The index for pip and for uv; not as an argument, since it may hold a password and every user sees those."""
+        if self.folder is not None:
+            # A copy of the wheels in uv's cache would stay there, and never be used again.
+            return {"UV_NO_CACHE": "1"}
+        if self.index_url is None:
+            return {}
+        return {"PIP_INDEX_URL": self.index_url, "UV_DEFAULT_INDEX": self.index_url}
+
+
+@dataclass(frozen=True)
 class Installer:
     """The two ways are the same two steps: locked dependencies by hash, then the service itself."""
 
     uv: str | None
+    supply: Supply = Supply()
 
     @property
     def name(self) -> str:
@@ -72,6 +95,7 @@ class Installer:
             install = [self.uv, "pip", "install", "--quiet", "--python", inside, "--compile-bytecode"]
             # Hard links into the cache would let a change there reach a release.
             install += ["--link-mode", "copy"]
+        install += self.supply.options
         return [create, install + locked, install + service]
 
 

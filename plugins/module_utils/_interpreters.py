@@ -59,7 +59,7 @@ def choose(wanted: str | None, needs_venv: bool, run: RunCommand, distribution: 
     """The Python that was asked for, or the newest that suits."""
     if wanted:
         return _asked_for(wanted, needs_venv, run, distribution)
-    suitable = _installed(run)
+    suitable = installed(run)
     usable = [interpreter for interpreter in suitable if interpreter.has_venv or not needs_venv]
     if usable:
         return usable[0]
@@ -96,7 +96,8 @@ def _asked_for(wanted: str, needs_venv: bool, run: RunCommand, distribution: str
     return found
 
 
-def _installed(run: RunCommand) -> list[Interpreter]:
+def installed(run: RunCommand) -> list[Interpreter]:
+    """The Pythons on the host that suit, the newest first."""
     names = ["python3.%d" % minor for minor in range(NEWEST[1], OLDEST[1] - 1, -1)] + ["python3"]
     paths = [path for path in map(locate, names) if path is not None]
     found = [interpreter for interpreter in (probe(path, run) for path in paths) if interpreter is not None]

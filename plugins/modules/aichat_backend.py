@@ -60,6 +60,18 @@ options:
     type: str
     choices: [auto, uv, pip]
     default: auto
+  wheelhouse:
+    description:
+      - A file on the controller that M(percona.pmm_ai_chat.wheelhouse) made. The packages then come from it, and no index is asked.
+      - When a release is to be installed, a wheelhouse that was made for another Python, another architecture or other locked
+        dependencies is refused before anything is changed. Without O(python), the Python it was made for is taken.
+      - A relative path counts from the folder in which Ansible was started.
+    type: path
+  index_url:
+    description:
+      - Address of the package index to install from, in place of the one that the host's pip or uv is set up for.
+        Whatever the index delivers, only packages with the locked digests are installed.
+    type: str
   user:
     description: The user the service runs as. A new release must start for this user before it is used.
     type: str
@@ -97,6 +109,25 @@ options:
       archive:
         description: The transferred archive on the host, once it turned out to be needed.
         type: path
+      wheels:
+        description: What O(wheelhouse) is for.
+        type: dict
+        suboptions:
+          python:
+            description: Minor version of Python.
+            type: str
+            required: true
+          arch:
+            description: Architecture.
+            type: str
+            required: true
+          glibc:
+            description: Oldest C library.
+            type: str
+            required: true
+          archive:
+            description: The transferred wheelhouse on the host, once it turned out to be needed.
+            type: path
 author:
   - percona.pmm_ai_chat contributors (@percona)
 """
@@ -128,6 +159,14 @@ EXAMPLES = r"""
   percona.pmm_ai_chat.aichat_backend:
     state: rolled_back
     release: 0.1.0-0f343b093112
+
+- name: Install it on a host without a network, from a file on the controller
+  percona.pmm_ai_chat.aichat_backend:
+    wheelhouse: /srv/wheelhouses/aichat-backend-0.1.0-wheelhouse-py3.12-x86_64.tar
+
+- name: Install it from a mirror of the package index
+  percona.pmm_ai_chat.aichat_backend:
+    index_url: https://mirror.example.com/simple
 
 - name: Remove it
   percona.pmm_ai_chat.aichat_backend:
@@ -211,8 +250,10 @@ from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._releases impo
 from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._run_as import Identity, identity_of
 from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._service_source import SourceProblem
 from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._settings_check import SettingsProblem, check_settings
+from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._supplies import supplies_of
 from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._switches import BACK, Switches
 from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._way_back import way_back
+from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._wheelhouse import WheelhouseProblem
 
 
 def state_text(current: str | None, releases: list[str]) -> str:
@@ -248,10 +289,10 @@ def differences(store: ReleaseStore, launcher: Launcher, release: Release, remov
     return found
 
 
-def present(module: AnsibleModule, store: ReleaseStore) -> dict[str, object]:
-    """Bring the release, the link and the launcher to what they should be."""
+def deployment_of(module: AnsibleModule, store: ReleaseStore) -> Deployment:
+    """What was asked for."""
     shipment = module.params["shipment"]
-    deployment = Deployment(
+    return Deployment(
         store,
         version=shipment["version"],
         digest=shipment["digest"],
@@ -259,7 +300,14 @@ def present(module: AnsibleModule, store: ReleaseStore) -> dict[str, object]:
         installer=module.params["installer"],
         keep=module.params["keep_releases"],
         run=module.run_command,
+        supplies=supplies_of(module.params),
     )
+
+
+def present(module: AnsibleModule, store: ReleaseStore) -> dict[str, object]:
+    """Bring the release, the link and the launcher to what they should be."""
+    shipment = module.params["shipment"]
+    deployment = deployment_of(module, store)
     plan = deployment.plan()
     launcher = Launcher(module.params["launcher"], store)
     result: dict[str, object] = {
@@ -373,6 +421,7 @@ PROBLEMS = (
     ReleaseProblem,
     SettingsProblem,
     SourceProblem,
+    WheelhouseProblem,
 )
 STATES = {"present": present, "absent": absent, "rolled_back": rolled_back}
 
@@ -387,6 +436,8 @@ def main() -> None:
             "launcher": {"type": "path", "default": "/usr/sbin/aichat-backend"},
             "python": {"type": "str"},
             "installer": {"type": "str", "choices": ["auto", "uv", "pip"], "default": "auto"},
+            "wheelhouse": {"type": "path"},
+            "index_url": {"type": "str", "no_log": True},
             "user": {"type": "str"},
             "keep_releases": {"type": "int", "default": 3},
             "settings": {
@@ -403,10 +454,20 @@ def main() -> None:
                     "version": {"type": "str", "required": True},
                     "digest": {"type": "str", "required": True},
                     "archive": {"type": "path"},
+                    "wheels": {
+                        "type": "dict",
+                        "options": {
+                            "python": {"type": "str", "required": True},
+                            "arch": {"type": "str", "required": True},
+                            "glibc": {"type": "str", "required": True},
+                            "archive": {"type": "path"},
+                        },
+                    },
                 },
             },
         },
         required_if=[("state", "present", ("shipment",))],
+        mutually_exclusive=[("wheelhouse", "index_url")],
         supports_check_mode=True,
     )
     state = module.params["state"]
@@ -420,6 +481,9 @@ def main() -> None:
     store = ReleaseStore(module.params["install_root"])
     try:
         with contextlib.ExitStack() as holding:
+            if state == "present":
+                # What cannot be is refused before anything is made.
+                deployment_of(module, store).plan()
             # To look, nothing is made: neither the lock nor its folder.
             if not module.check_mode and (state == "present" or store.owned_paths()):
                 holding.enter_context(store.locked())

@@ -21,6 +21,7 @@ from conftest import ROOT, environment
         "meta/runtime.yml",
         "changelogs/changelog.yaml",
         "playbooks/deploy_ai_chat.yml",
+        "playbooks/make_wheelhouse.yml",
         "playbooks/roles/ai-chat/tasks/main.yml",
         "plugins/action/aichat_backend.py",
         "plugins/modules/aichat_backend.py",
@@ -89,6 +90,23 @@ def test_the_play_is_found_by_its_name_after_an_installation(installed: Path, tm
     )
     assert found.returncode == 0, found.stderr
     assert "playbook:" in found.stdout
+
+
+def test_a_wheelhouse_is_made_from_the_installed_collection(installed: Path, tmp_path: Path) -> None:
+    """In check mode, which needs no network: the service is found, and the file belongs where the command is typed."""
+    program = Path(sys.executable).with_name("ansible-playbook")
+    found = subprocess.run(
+        [program, "--check", "percona.pmm_ai_chat.make_wheelhouse", "-e", "wheelhouse_python=3.11"],
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env=environment(ANSIBLE_COLLECTIONS_PATH=str(installed), PWD=str(tmp_path), COLUMNS="1000"),
+    )
+    assert found.returncode == 0, found.stdout + found.stderr
+    assert f"{tmp_path}/aichat-backend-" in found.stdout
+    assert "-wheelhouse-py3.11-x86_64.tar" in found.stdout
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_service_is_the_same_after_an_installation(installed: Path) -> None:

@@ -34,7 +34,8 @@ def test_every_variable_is_described_and_documented() -> None:
 
 
 def test_secrets_are_not_logged() -> None:
-    assert [name for name, option in options().items() if option.get("no_log")] == ["ai_chat_api_key"]
+    hidden = [name for name, option in options().items() if option.get("no_log")]
+    assert hidden == ["ai_chat_api_key", "ai_chat_index_url"]
 
 
 def test_every_variable_is_used() -> None:

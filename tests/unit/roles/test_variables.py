@@ -41,6 +41,8 @@ def refusals(**variables: Any) -> list[str]:
         {"ai_chat_api_key": "sk-0_aZ~!"},
         {"ai_chat_launcher_path": "/usr/local/bin/aichat-backend"},
         {"ai_chat_environment": {"AICHAT_LLM_TEMPERATURE": 0.2}},
+        {"ai_chat_wheelhouse": "wheelhouses/one.tar", "ai_chat_index_url": ""},
+        {"ai_chat_index_url": "https://user:password@mirror.example/simple"},
     ],
 )
 def test_good_values_pass(variables: dict[str, Any]) -> None:
@@ -74,6 +76,8 @@ def test_good_values_pass(variables: dict[str, Any]) -> None:
         {"ai_chat_nginx_conf": "pmm.conf"},
         {"ai_chat_nginx_locations": "/etc/nginx/a chat.conf"},
         {"ai_chat_environment": {"AICHAT_API_KEY": "sk"}},
+        {"ai_chat_index_url": "mirror.example/simple"},
+        {"ai_chat_wheelhouse": "one.tar", "ai_chat_index_url": "https://mirror.example/simple"},
     ],
 )
 def test_wrong_values_are_refused_by_name(variables: dict[str, Any]) -> None:

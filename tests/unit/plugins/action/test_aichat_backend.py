@@ -17,6 +17,12 @@ import pytest
 from ansible.plugins.action import ActionBase
 from ansible_collections.percona.pmm_ai_chat.plugins.action import aichat_backend
 from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._service_source import digest_of, version_of
+from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._wheelhouse import (
+    Manifest,
+    Platform,
+    lock_digest,
+    write,
+)
 
 SERVICE = os.path.join(aichat_backend.COLLECTION, "service")
 
@@ -36,6 +42,7 @@ class Remote:
         return self.answers.pop(0)
 
     def transfer(self, local: str, remote: str) -> None:
+        assert Path(local).is_file()
         with tarfile.open(local) as archive:
             self.transferred.append((archive.getnames(), remote))
 
@@ -77,6 +84,56 @@ def test_the_archive_follows_when_it_is_asked_for(act: Any) -> None:
     assert place == "/remote/service.tar.gz"
     assert {"pyproject.toml", "requirements.txt", "src/aichat_backend/__init__.py"} <= set(names)
     assert remote.asked[1]["shipment"] == dict(remote.asked[0]["shipment"], archive=place)
+
+
+@pytest.fixture
+def wheelhouse(tmp_path: Path) -> Path:
+    return made_for(tmp_path, lock_digest(SERVICE))
+
+
+def made_for(folder: Path, lock: str) -> Path:
+    path = folder / "wheelhouse.tar"
+    with path.open("wb") as stream:
+        write(Manifest("9.9", lock, Platform("3.12", "x86_64", "2.34"), {}), str(folder), stream)
+    return path
+
+
+def test_a_wheelhouse_is_described_and_transferred_when_it_is_needed(act: Any, wheelhouse: Path) -> None:
+    remote = Remote({"changed": False, "archive_needed": True}, {"changed": True})
+    act(remote, wheelhouse=str(wheelhouse))
+    needed = {"python": "3.12", "arch": "x86_64", "glibc": "2.34"}
+    assert remote.asked[0]["shipment"]["wheels"] == needed
+    assert remote.asked[1]["shipment"]["wheels"] == {**needed, "archive": "/remote/wheelhouse.tar"}
+    assert [place for _names, place in remote.transferred] == ["/remote/service.tar.gz", "/remote/wheelhouse.tar"]
+
+
+def test_a_wheelhouse_stays_here_when_the_release_is_there(act: Any, wheelhouse: Path) -> None:
+    remote = Remote({"changed": False})
+    assert act(remote, wheelhouse=str(wheelhouse)) == {"changed": False}
+    assert remote.transferred == []
+
+
+def test_a_relative_wheelhouse_counts_from_the_folder_of_the_command(
+    act: Any, wheelhouse: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(wheelhouse.parent)
+    remote = Remote({"changed": False})
+    act(remote, wheelhouse=wheelhouse.name)
+    assert remote.asked[0]["wheelhouse"] == str(wheelhouse)
+
+
+def test_a_wheelhouse_of_another_lock_is_refused_before_the_host_is_asked(act: Any, tmp_path: Path) -> None:
+    answer = act(Remote(), wheelhouse=str(made_for(tmp_path, "0" * 64)))
+    assert answer["failed"] is True
+    assert "aichat-backend 9.9 (lock 000000000000)" in answer["msg"]
+    assert f"version {version_of(SERVICE)} is to be installed (lock {lock_digest(SERVICE)[:12]})" in answer["msg"]
+    assert "make wheelhouse PYTHON=3.12 ARCH=x86_64" in answer["msg"]
+
+
+def test_a_missing_wheelhouse_is_told(act: Any, tmp_path: Path) -> None:
+    answer = act(Remote(), wheelhouse=str(tmp_path / "none.tar"))
+    assert answer["failed"] is True
+    assert "There is no wheelhouse" in answer["msg"]
 
 
 def test_absent_needs_no_source(act: Any) -> None:

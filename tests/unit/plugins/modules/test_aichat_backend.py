@@ -149,6 +149,26 @@ def test_a_disk_without_room_is_told_by_check_mode_too(
     assert not (host.root / "current").exists()
 
 
+@pytest.mark.parametrize("check", [True, False])
+def test_a_wheelhouse_for_another_host_is_refused_and_nothing_made(host: Host, check: bool) -> None:
+    shipment = {**host.content("1.0"), "wheels": {"python": "3.12", "arch": "vax", "glibc": "2.34"}}
+    answer = host.run(check=check, shipment=shipment, wheelhouse="/w.tar", python="python3.12")
+    assert "/w.tar is for Python 3.12 on vax" in answer["msg"]
+    assert not host.root.exists()
+
+
+def test_a_release_that_is_there_needs_no_wheelhouse(host: Host) -> None:
+    host.deploy("1.0")
+    shipment = {**host.content("1.0"), "wheels": {"python": "3.12", "arch": "vax", "glibc": "2.34"}}
+    assert host.run(shipment=shipment, wheelhouse="/w.tar")["changed"] is False
+
+
+def test_an_index_does_not_show(host: Host) -> None:
+    answer = host.deploy("1.0", index_url="https://user:canary@mirror/simple")
+    assert answer["changed"] is True
+    assert "canary" not in json.dumps(answer)
+
+
 def test_absent_removes_what_is_ours(host: Host) -> None:
     host.deploy("1.0")
     assert host.run(check=True, state="absent")["changed"] is True
