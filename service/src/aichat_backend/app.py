@@ -38,6 +38,7 @@ from aichat_backend.attachments.native import NativeFiles
 from aichat_backend.attachments.quota import UploadAllowance, UploadQuota
 from aichat_backend.chat.assistant import Assistant
 from aichat_backend.chat.daily_tokens import DailyTokens
+from aichat_backend.chat.elsewhere import Elsewhere
 from aichat_backend.chat.flusher import Flusher
 from aichat_backend.chat.history import ModelOptions
 from aichat_backend.chat.recovery import Recovery
@@ -219,6 +220,7 @@ def _assistant(
     return Assistant(
         resources,
         stores.conversations,
+        Elsewhere(stores.runs),
         max_runs_per_user=settings.max_runs_per_user,
         messages_per_minute=settings.max_messages_per_minute,
         titles=Titles(provider, options, stores.conversations, stores.usage) if settings.auto_titles else None,

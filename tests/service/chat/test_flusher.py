@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 from structlog.testing import capture_logs
 
+from aichat_backend.chat.conversation import MessageStatus
 from aichat_backend.chat.draft import Draft
 from aichat_backend.chat.flusher import Flusher
 from aichat_backend.chat.underway import KeptDraft, Owner, SignOfLife
@@ -27,6 +28,7 @@ class Living:
         self.id = run_id
         self.draft = Draft()
         self.lost = asyncio.Event()
+        self.stopped: list[MessageStatus] = []
 
     @property
     def version(self) -> int:
@@ -40,6 +42,9 @@ class Living:
 
     def lose(self) -> None:
         self.lost.set()
+
+    def stop(self, status: MessageStatus) -> None:
+        self.stopped.append(status)
 
 
 class Desk:
@@ -116,6 +121,17 @@ async def test_a_run_that_is_no_longer_there_hears_of_it(desk: Desk) -> None:
     await desk.flusher.flush()
 
     assert [run.lost.is_set() for run in desk.runs] == [True, False]
+
+
+async def test_what_another_process_did_is_seen_though_nothing_changes(desk: Desk) -> None:
+    del desk.store.rows["a"]
+    await desk.store.want_stopped("b")
+
+    await desk.flusher.flush()
+
+    assert desk.store.writes == []
+    assert [run.lost.is_set() for run in desk.runs] == [True, False]
+    assert [run.stopped for run in desk.runs] == [[], [MessageStatus.STOPPED]]
 
 
 async def test_what_leads_to_a_tool_is_kept_when_it_begins_and_not_again(desk: Desk) -> None:

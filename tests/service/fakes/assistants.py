@@ -11,6 +11,7 @@ from typing import Any
 from aichat_backend.app import Stores
 from aichat_backend.chat.assistant import Assistant
 from aichat_backend.chat.daily_tokens import DailyTokens
+from aichat_backend.chat.elsewhere import Elsewhere
 from aichat_backend.chat.finished_runs import Followed
 from aichat_backend.chat.flusher import Flusher
 from aichat_backend.chat.history import ModelOptions
@@ -81,7 +82,7 @@ async def answering(
         "messages_per_minute": 1_000,
         "titles": Titles(provider, OPTIONS, stores.conversations, stores.usage) if titles else None,
     }
-    assistant = Assistant(resources, stores.conversations, **{**values, **changes})
+    assistant = Assistant(resources, stores.conversations, Elsewhere(stores.runs), **{**values, **changes})
     yield assistant
     await assistant.drain(0)
 

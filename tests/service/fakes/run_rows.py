@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from msgspec.structs import replace
 
 from aichat_backend.chat.audit import ToolStart
-from aichat_backend.chat.underway import KeptDraft, SignOfLife
+from aichat_backend.chat.underway import KeptDraft, News, SignOfLife
 from aichat_backend.errors import Unavailable
 
 
@@ -20,18 +20,39 @@ class RunsInMemory:
         self.writes: list[set[str]] = []
         """Which drafts each write was about."""
         self.noted: list[ToolStart] = []
+        self.sessions: dict[tuple[str, str], str] = {}
+        """Of users and their runs."""
+        self.unwanted: set[str] = set()
         self.interrupted: list[str] = []
         self.away = False
         self.broken: set[str] = set()
 
-    async def keep(self, drafts: Mapping[str, KeptDraft], alive: Collection[str]) -> Collection[str]:
+    async def keep(self, drafts: Mapping[str, KeptDraft], alive: Collection[str]) -> News:
         self._answer()
         self.writes.append(set(drafts))
         self.drafts.update(drafts)
         for run_id in alive:
             if run_id in self.rows:
                 self.beat(run_id)
-        return [run_id for run_id in alive if run_id not in self.rows]
+        return await self.news(alive)
+
+    async def news(self, run_ids: Collection[str]) -> News:
+        self._answer()
+        unfinished = frozenset(run_ids).intersection(self.rows)
+        return News(unfinished, unfinished & self.unwanted)
+
+    async def session_of_run(self, user_id: str, run_id: str) -> str | None:
+        self._answer()
+        return self.sessions.get((user_id, run_id))
+
+    async def run_in_session(self, user_id: str, session_id: str) -> str | None:
+        self._answer()
+        found = [run for (user, run), session in self.sessions.items() if (user, session) == (user_id, session_id)]
+        return next(iter(found), None)
+
+    async def want_stopped(self, run_id: str) -> None:
+        self._answer()
+        self.unwanted.add(run_id)
 
     async def begin_calls(self, run_id: str, draft: KeptDraft, calls: Sequence[ToolStart]) -> bool:
         self._answer()

@@ -45,7 +45,8 @@ HAS = "approvals USING INTEGER PRIMARY KEY (rowid=?) LEFT-JOIN"
 FILES = "attachments USING INDEX ix_attachments_message_pk (message_pk=?)"
 SHARED = "INDEX ix_attachments_sha256 (sha256=?)"
 CONTENTS = "sqlite_autoindex_blobs_1 (sha256=?)"
-RUN = "INDEX sqlite_autoindex_runs_2 (id=?)"
+RUN = "INDEX sqlite_autoindex_runs_"
+"""By its id or its message: which of them has which number is left to chance when the table is changed."""
 KEPT = "INDEX ix_uploads_sha256 (sha256=?)"
 
 
@@ -110,7 +111,10 @@ STATEMENTS: dict[str, tuple[Statement, set[str]]] = {
     "usage by day": (usage.BY_DAY, {"sqlite_autoindex_usage_1 (user_id=?)"}),
     "usage of today": (usage.SPENT, {"sqlite_autoindex_usage_1 (user_id=? AND day=?)"}),
     "delete usage": (erasure.DELETE_USAGE, {"sqlite_autoindex_usage_1 (user_id=?)"}),
-    "living runs": (runs.ALIVE, {RUN}),
+    "news of runs": (runs.NEWS, {RUN}),
+    "session of a run": (runs.SESSION_OF_RUN, {RUN, f"sessions {ROW}"}),
+    "run in a session": (runs.RUN_IN_SESSION, {SESSION, f"runs {ROW}"}),
+    "run to stop": (runs.WANT_STOPPED, {RUN}),
     "beat of runs": (runs.BEAT, {RUN}),
     "keep a draft": (runs.KEEP, {RUN}),
     "end of a run": (runs.END, {RUN}),

@@ -15,7 +15,7 @@ from aichat_backend.chat.conversation import MessageStatus
 from aichat_backend.chat.parts import ReasoningPart, Role, TextPart, ToolCallPart, ToolResultPart, Usage
 from aichat_backend.chat.transcript import NOT_APPROVED
 from aichat_backend.chat.turns import OpenedTurn
-from aichat_backend.chat.underway import MAY_HAVE_RUN, KeptDraft, Owner, SignOfLife
+from aichat_backend.chat.underway import MAY_HAVE_RUN, KeptDraft, News, Owner, SignOfLife
 from aichat_backend.errors import Conflict, TakenOver
 from aichat_backend.storage.audit import SqlAuditTrail
 from aichat_backend.storage.database import Database
@@ -61,7 +61,7 @@ async def sign_of(runs: SqlRunStore, turn: OpenedTurn) -> SignOfLife:
 async def die(runs: SqlRunStore, turn: OpenedTurn, *kept: KeptDraft) -> None:
     """As a process that kept this of the run would, and another one that noticed."""
     for draft in kept:
-        assert not await runs.keep({turn.run_id: draft}, [turn.run_id])
+        assert (await runs.keep({turn.run_id: draft}, [turn.run_id])).unfinished
     assert await runs.interrupt(await sign_of(runs, turn))
 
 
@@ -223,7 +223,8 @@ async def test_a_process_that_was_only_slow_stores_nothing_twice(store: Store, r
     turn = await ask(store, ANN, "s")
     await die(runs, turn, KeptDraft((TextPart("Be"),)))
 
-    assert list(await runs.keep({turn.run_id: KeptDraft((TextPart("Because"),))}, [turn.run_id])) == [turn.run_id]
+    news = await runs.keep({turn.run_id: KeptDraft((TextPart("Because"),))}, [turn.run_id])
+    assert not news.unfinished
     with pytest.raises(TakenOver):
         await store.close_turn(turn, answer("Because."))
     assert await texts(store, ANN, "s") == ["Why?", "Be"]
@@ -241,6 +242,35 @@ async def test_nor_does_it_return_the_approval_that_another_process_has_settled(
 
     with pytest.raises(Conflict):
         await store.decide_turn(ANN, "s", Decision(asking.id, approved=True))
+
+
+async def test_a_run_is_found_by_its_user_from_every_process(
+    store: Store, runs: SqlRunStore, elsewhere: Database
+) -> None:
+    turn = await ask(store, ANN, "s")
+    there = SqlRunStore(elsewhere)
+
+    assert await there.session_of_run(ANN, turn.run_id) == "s"
+    assert await there.run_in_session(ANN, "s") == turn.run_id
+    assert await there.session_of_run(BOB, turn.run_id) is None
+    assert await there.run_in_session(BOB, "s") is None
+    assert await there.session_of_run(ANN, "\0") is None
+    await store.leave_turn(turn)
+    assert await runs.run_in_session(ANN, "s") is None
+
+
+async def test_who_makes_a_run_hears_that_another_process_wants_it_stopped(
+    store: Store, runs: SqlRunStore, elsewhere: Database
+) -> None:
+    wanted, unwanted = await ask(store, ANN, "s"), await ask(store, ANN, "other")
+    ids = {wanted.run_id, unwanted.run_id}
+    assert await runs.news(ids) == News(unfinished=frozenset(ids), unwanted=frozenset())
+
+    await SqlRunStore(elsewhere).want_stopped(unwanted.run_id)
+
+    expected = News(unfinished=frozenset(ids), unwanted=frozenset({unwanted.run_id}))
+    assert await runs.news(ids) == expected
+    assert await runs.keep({}, ids) == expected
 
 
 async def test_an_answer_whose_storing_nobody_heard_of_is_stored_once(store: Store) -> None:
@@ -261,7 +291,7 @@ async def test_a_run_goes_with_what_it_answers(
     await (store.erase(ANN) if remove == "erase" else getattr(store, remove)(ANN, "s"))
 
     assert await runs.signs() == []
-    assert list(await runs.keep({}, [turn.run_id])) == [turn.run_id]
+    assert not (await runs.keep({}, [turn.run_id])).unfinished
     assert not await runs.interrupt(sign)
     assert not await store.close_turn(turn, answer("too late"))
     assert await column(database, "SELECT count(*) FROM messages") == [0]

@@ -20,8 +20,6 @@ from aichat_backend.attachments.limits import UploadLimits
 from aichat_backend.attachments.quota import UploadQuota
 from aichat_backend.chat.assistant import Assistant
 from aichat_backend.chat.control import is_control_message
-from aichat_backend.chat.conversation import MessageStatus
-from aichat_backend.chat.finished_runs import Followed
 from aichat_backend.chat.refusals import Refusal
 from aichat_backend.chat.runs import Run
 from aichat_backend.errors import Forbidden, InvalidRequest
@@ -108,18 +106,14 @@ class QuestionResource:
     )
     async def follow(self, request: web.Request) -> web.StreamResponse:
         """The events of an answer, from the start or from after `Last-Event-ID`."""
-        return await self._streams.send(request, self._run(request).log, after=_last_event_id(request))
+        followed = await self._assistant.follow(user_of(request), request.match_info["stream_id"])
+        return await self._streams.send(request, followed.log, after=_last_event_id(request))
 
     @endpoint("DELETE", "/stream/{stream_id}", {200: as_json(Confirmation)})
     async def stop(self, request: web.Request) -> web.Response:
         """Stop an answer; what was said so far is kept."""
-        run = self._run(request)
-        run.stop(MessageStatus.STOPPED)
-        await run.told()
+        await self._assistant.stop(user_of(request), request.match_info["stream_id"])
         return json_response(Confirmation("Stream stopped"))
-
-    def _run(self, request: web.Request) -> Followed:
-        return self._assistant.find(user_of(request), request.match_info["stream_id"])
 
     async def _begin(self, request: web.Request) -> Run | Refusal:
         if (request.content_length or 0) <= request.client_max_size:

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from aichat_backend.chat.approvals import Decision
 from aichat_backend.chat.claims import Claims, MessageRate
 from aichat_backend.chat.conversation import ConversationStore, MessageStatus
+from aichat_backend.chat.elsewhere import Elsewhere
 from aichat_backend.chat.finished_runs import FinishedRuns, Followed
 from aichat_backend.chat.parts import AttachmentPart, TextPart
 from aichat_backend.chat.refusals import Refusal
@@ -32,6 +33,7 @@ class Assistant:
         self,
         resources: RunResources,
         store: ConversationStore,
+        elsewhere: Elsewhere,
         *,
         max_runs_per_user: int,
         messages_per_minute: int,
@@ -41,6 +43,7 @@ class Assistant:
         """Without `titles`, sessions keep the dated ones they begin with."""
         self._resources = resources
         self._store = store
+        self._elsewhere = elsewhere
         self._claims = Claims(max_runs_per_user)
         self._rate = MessageRate(messages_per_minute)
         self._titles = titles
@@ -94,7 +97,7 @@ class Assistant:
         return await self._start(user_id, place, lambda: store.decide_turn(user_id, place, decision))
 
     async def regenerate(self, user_id: str, session_id: str) -> Run:
-        """Answer the last question again; an answer under way is stopped first.
+        """Answer the last question again; an answer under way is stopped first, whoever makes it.
 
         Raises:
             NotFound: the user has no such session.
@@ -104,6 +107,7 @@ class Assistant:
         self._check_ready()
         self._rate.count(user_id)
         await self.stop_session(user_id, session_id)
+        await self._elsewhere.stop_session(user_id, session_id)
         return await self._start(user_id, session_id, lambda: self._resources.store.reopen_turn(user_id, session_id))
 
     def refuse(self, user_id: str, session_id: str, error: ChatError) -> Refusal:
@@ -122,6 +126,37 @@ class Assistant:
         if run is None or run.user_id != user_id:
             raise NotFound("Stream not found")
         return run
+
+    async def follow(self, user_id: str, run_id: str) -> Followed:
+        """As `find`; of an answer that another process makes, the news that it must be read later.
+
+        Raises:
+            NotFound: unknown, expired, or another user's.
+            Unavailable: the database does not answer.
+        """
+        try:
+            return self.find(user_id, run_id)
+        except NotFound:
+            refusal = await self._elsewhere.refuse_to_follow(user_id, run_id)
+            if refusal is None:
+                raise
+            return refusal
+
+    async def stop(self, user_id: str, run_id: str) -> None:
+        """Stop an answer, whoever makes it, and wait until it has ended.
+
+        Raises:
+            NotFound: unknown, expired, or another user's.
+            Unavailable: it does not stop, or the database does not answer.
+        """
+        try:
+            run = self.find(user_id, run_id)
+        except NotFound:
+            if not await self._elsewhere.stop_run(user_id, run_id):
+                raise
+        else:
+            run.stop(MessageStatus.STOPPED)
+            await run.told()
 
     async def stop_session(self, user_id: str, session_id: str) -> None:
         """Stop the answer under way in a session, if there is one, and wait until it has ended."""

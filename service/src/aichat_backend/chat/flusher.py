@@ -10,7 +10,8 @@ from typing import Protocol
 import structlog
 
 from aichat_backend.chat.audit import ToolStart
-from aichat_backend.chat.underway import KeptDraft, RunStore
+from aichat_backend.chat.conversation import MessageStatus
+from aichat_backend.chat.underway import KeptDraft, News, RunStore
 from aichat_backend.errors import ChatError
 
 INTERVAL_SECONDS = 1.0
@@ -37,9 +38,15 @@ class LiveRun(Protocol):
     def lose(self) -> None:
         """Hear that it is no longer under way: its session is gone, or another process took this one for dead."""
 
+    def stop(self, status: MessageStatus) -> None:
+        """End the answer where it is."""
+
 
 class Flusher:
-    """Writes all drafts that changed in one transaction, now and then; nothing while nothing is under way."""
+    """Writes all drafts that changed in one transaction, now and then; nothing while nothing is under way.
+
+    As often it sees what other processes did to the runs, or want of them.
+    """
 
     def __init__(
         self,
@@ -81,7 +88,7 @@ class Flusher:
             self._keeping.cancel()
 
     async def flush(self) -> None:
-        """Write what changed since the last time, and a sign of life if that was not lately.
+        """Write what changed since the last time, and a sign of life if that was not lately; heed what others want.
 
         Raises:
             Unavailable: the database does not answer; the next time writes it all.
@@ -89,14 +96,15 @@ class Flusher:
         async with self._turn:
             versions = {run.id: run.version for run in self._runs.values()}
             changed = [run for run in self._runs.values() if run.version != self._kept[run.id]]
-            if not versions or not (changed or self._clock() - self._beaten_at >= self._beat_seconds):
+            if not versions:
                 return
-            lost = await self._store.keep({run.id: run.kept_draft() for run in changed}, versions)
-            self._beaten_at = self._clock()
-            self._kept.update((id_, version) for id_, version in versions.items() if id_ in self._runs)
-            for id_ in lost:
-                if id_ in self._runs:
-                    self._runs[id_].lose()
+            if changed or self._clock() - self._beaten_at >= self._beat_seconds:
+                news = await self._store.keep({run.id: run.kept_draft() for run in changed}, versions)
+                self._beaten_at = self._clock()
+                self._kept.update((id_, version) for id_, version in versions.items() if id_ in self._runs)
+            else:
+                news = await self._store.news(versions)
+            self._heed(news, versions)
 
     async def begin_calls(self, run: LiveRun, calls: Sequence[ToolStart]) -> None:
         """Before tools do what cannot be taken back: keep what led to it and note it, or stop the run if it is lost.
@@ -112,6 +120,13 @@ class Flusher:
                 run.lose()
         # Whoever was stopped by that hears of it here, and does nothing more.
         await asyncio.sleep(0)
+
+    def _heed(self, news: News, asked_about: Collection[str]) -> None:
+        for run in [run for id_, run in self._runs.items() if id_ in asked_about]:
+            if run.id not in news.unfinished:
+                run.lose()
+            elif run.id in news.unwanted:
+                run.stop(MessageStatus.STOPPED)
 
     async def _keep_on(self) -> None:
         while True:

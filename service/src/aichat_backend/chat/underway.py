@@ -49,6 +49,15 @@ class SignOfLife(Struct, frozen=True):
     """Moves while the process lives."""
 
 
+class News(Struct, frozen=True):
+    """What has become of some runs, while the process that makes them, or waits for them, looked elsewhere."""
+
+    unfinished: frozenset[str]
+    """Those that are still under way. Of the others the session is gone, or they were ended."""
+    unwanted: frozenset[str]
+    """Those of them that are to be stopped."""
+
+
 class RunStore(Protocol):
     """Runs under way. Every call is one transaction.
 
@@ -56,17 +65,26 @@ class RunStore(Protocol):
         Unavailable: when the database does not answer; nothing has changed then.
     """
 
-    async def keep(self, drafts: Mapping[str, KeptDraft], alive: Collection[str]) -> Collection[str]:
-        """Store these drafts, and a sign of life of all these runs.
+    async def keep(self, drafts: Mapping[str, KeptDraft], alive: Collection[str]) -> News:
+        """Store these drafts, and a sign of life of all these runs; the news of them."""
 
-        Those of them come back that are no longer under way: their session is gone, or another process ended them.
-        """
+    async def news(self, run_ids: Collection[str]) -> News:
+        """What has become of these runs."""
 
     async def begin_calls(self, run_id: str, draft: KeptDraft, calls: Sequence[ToolStart]) -> bool:
         """Store what led to tool calls, and that they begin; to be awaited before they do.
 
         False, and nothing stored, when the run is no longer under way: they must not begin then.
         """
+
+    async def session_of_run(self, user_id: str, run_id: str) -> str | None:
+        """The session that a run of the user answers in, in whichever process."""
+
+    async def run_in_session(self, user_id: str, session_id: str) -> str | None:
+        """The run that answers in a session of the user, in whichever process."""
+
+    async def want_stopped(self, run_id: str) -> None:
+        """Let whoever makes this run stop it."""
 
     async def signs(self) -> Sequence[SignOfLife]:
         """Every run that is under way, in whichever process."""

@@ -12,8 +12,15 @@ from sqlalchemy import Connection, Executable, bindparam, delete, select, update
 from aichat_backend.chat.audit import ToolStart
 from aichat_backend.chat.conversation import random_id
 from aichat_backend.chat.turns import OpenedTurn
-from aichat_backend.chat.underway import KeptDraft, Owner, SignOfLife, interrupted_answer, session_busy
-from aichat_backend.storage import encoding
+from aichat_backend.chat.underway import (
+    KeptDraft,
+    News,
+    Owner,
+    SignOfLife,
+    interrupted_answer,
+    session_busy,
+)
+from aichat_backend.storage import encoding, queries
 from aichat_backend.storage.answers import put_answer
 from aichat_backend.storage.audit import note, tool_started
 from aichat_backend.storage.clock import Clock, utc_now
@@ -21,13 +28,22 @@ from aichat_backend.storage.database import Storage
 from aichat_backend.storage.encoding import with_repaired_text
 from aichat_backend.storage.rows import MESSAGE_COLUMNS, message_of
 from aichat_backend.storage.tables import approvals, messages, runs, sessions
+from aichat_backend.storage.text import is_plain
 from aichat_backend.storage.usage import count_usage
 
 if TYPE_CHECKING:
     from aichat_backend.storage.engines import InsertOrUpdate
 
 SIGNS = select(runs.c.id, runs.c.owner, runs.c.incarnation, runs.c.beat)
-ALIVE = select(runs.c.id).where(runs.c.id.in_(bindparam("ids", expanding=True)))
+NEWS = select(runs.c.id, runs.c.stop_wanted).where(runs.c.id.in_(bindparam("ids", expanding=True)))
+_WITH_SESSION = runs.join(sessions, sessions.c.pk == runs.c.session_pk)
+SESSION_OF_RUN = (
+    select(sessions.c.id)
+    .select_from(_WITH_SESSION)
+    .where(runs.c.id == bindparam("run"), sessions.c.user_id == bindparam("owner"))
+)
+RUN_IN_SESSION = select(runs.c.id).select_from(_WITH_SESSION).where(queries.IS_SESSION)
+WANT_STOPPED = update(runs).where(runs.c.id == bindparam("run")).values(stop_wanted=True)
 BEAT = (
     update(runs)
     .where(runs.c.id.in_(bindparam("ids", expanding=True)))
@@ -48,9 +64,9 @@ DEAD = (
         *MESSAGE_COLUMNS,
     )
     .select_from(
-        runs.join(sessions, sessions.c.pk == runs.c.session_pk)
-        .join(messages, messages.c.pk == runs.c.message_pk)
-        .outerjoin(approvals, approvals.c.message_pk == messages.c.pk)
+        _WITH_SESSION.join(messages, messages.c.pk == runs.c.message_pk).outerjoin(
+            approvals, approvals.c.message_pk == messages.c.pk
+        )
     )
     .where(runs.c.id == bindparam("run"))
     .with_for_update(of=sessions)
@@ -106,19 +122,24 @@ class SqlRunStore:
         self._clock = clock
         self._new_id = new_id
 
-    async def keep(self, drafts: Mapping[str, KeptDraft], alive: Collection[str]) -> Collection[str]:
-        """Store these drafts, and a sign of life of all these runs; those that are no longer under way come back."""
+    async def keep(self, drafts: Mapping[str, KeptDraft], alive: Collection[str]) -> News:
+        """Store these drafts, and a sign of life of all these runs; the news of them."""
         ids = sorted(alive)
         now = self._clock()
 
-        def keep(connection: Connection) -> Collection[str]:
+        def keep(connection: Connection) -> News:
             connection.execute(BEAT, {"ids": ids, "now": now})
             if drafts:
                 rows = [{"run": run_id, "kept": encoding.encode(drafts[run_id])} for run_id in sorted(drafts)]
                 connection.execute(KEEP, rows)
-            return frozenset(ids).difference(connection.execute(ALIVE, {"ids": ids}).scalars())
+            return _news(connection, ids)
 
         return await self._database.write(keep)
+
+    async def news(self, run_ids: Collection[str]) -> News:
+        """What has become of these runs."""
+        ids = sorted(run_ids)
+        return await self._database.read(lambda connection: _news(connection, ids))
 
     async def begin_calls(self, run_id: str, draft: KeptDraft, calls: Sequence[ToolStart]) -> bool:
         """Store what led to tool calls, and that they begin. False, and nothing stored: the run is not under way."""
@@ -133,6 +154,18 @@ class SqlRunStore:
             return True
 
         return await self._database.write(begin)
+
+    async def session_of_run(self, user_id: str, run_id: str) -> str | None:
+        """The session that a run of the user answers in, in whichever process."""
+        return await self._read_id(SESSION_OF_RUN, {"owner": user_id, "run": run_id})
+
+    async def run_in_session(self, user_id: str, session_id: str) -> str | None:
+        """The run that answers in a session of the user, in whichever process."""
+        return await self._read_id(RUN_IN_SESSION, {"owner": user_id, "session": session_id})
+
+    async def want_stopped(self, run_id: str) -> None:
+        """Let whoever makes this run stop it."""
+        await self._database.write(lambda connection: connection.execute(WANT_STOPPED, {"run": run_id}))
 
     async def signs(self) -> Sequence[SignOfLife]:
         """Every run that is under way, in whichever process."""
@@ -172,3 +205,13 @@ class SqlRunStore:
             return True
 
         return await self._database.write(interrupt)
+
+    async def _read_id(self, statement: Executable, named: Mapping[str, str]) -> str | None:
+        if not all(map(is_plain, named.values())):
+            return None
+        return await self._database.read(lambda connection: connection.scalar(statement, named))
+
+
+def _news(connection: Connection, ids: Sequence[str]) -> News:
+    rows = connection.execute(NEWS, {"ids": ids}).all()
+    return News(frozenset(row.id for row in rows), frozenset(row.id for row in rows if row.stop_wanted))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     Date,
     ForeignKey,
@@ -16,6 +17,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
 )
 
 from aichat_backend.storage.types import Instant, RowNumber
@@ -187,6 +189,7 @@ runs = Table(
     Column("replaces", Text, nullable=False),
     Column("draft", Text, nullable=False),
     Column("kept_at", Instant, nullable=False),
+    Column("stop_wanted", Boolean, nullable=False, server_default=false()),
 )
 
 # What was decided and done. Rows are added, and changed only to take a user out who wants to be erased: see `audit.py`.
