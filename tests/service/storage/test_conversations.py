@@ -75,6 +75,16 @@ async def test_a_list_comes_in_pages_with_the_total(store: Store) -> None:
     assert (await store.list_sessions(BOB, page=1, limit=2)).total == 0
 
 
+@pytest.mark.parametrize("limit", [1, 2, 3, 7, 9])
+async def test_pages_from_both_ends_of_the_list_make_the_whole(store: Store, limit: int) -> None:
+    made = [(await store.create_session(ANN, "t")).id for _ in range(7)]
+
+    pages = [(await store.list_sessions(ANN, page=page, limit=limit)).items for page in range(1, 9)]
+
+    assert [session.id for page in pages for session in page] == made[::-1]
+    assert all(len(page) == limit for page in pages[: 7 // limit])
+
+
 async def test_a_question_opens_a_session_under_a_fresh_id(store: Store) -> None:
     turn = await store.open_turn(
         ANN, None, title="Dashboards", parts=(TextPart("Why?"),), context={"dashboard": "MySQL"}

@@ -57,6 +57,7 @@ LEAVING = {CONTENTS, FILES, SHARED, KEPT}
 
 STATEMENTS: dict[str, tuple[Statement, set[str]]] = {
     "sessions page": (queries.SESSIONS_PAGE, {LIST, f"sessions {ROW}"}),
+    "late sessions page": (queries.LATE_SESSIONS_PAGE, {LIST, f"sessions {ROW}"}),
     "number of sessions": (queries.NUMBER_OF_SESSIONS, {OWNER}),
     "found sessions": (search.FOUND_SESSIONS_PAGE, {WORDS, f"search_documents {ROW}", f"messages {ROW}"}),
     "number of found sessions": (
@@ -140,7 +141,12 @@ MANY_MESSAGES = """
 """
 
 
-SORT_A_PAGE = (queries.SESSIONS_PAGE, search.FOUND_SESSIONS_PAGE, search.NUMBER_OF_FOUND_SESSIONS)
+SORT_A_PAGE = (
+    queries.SESSIONS_PAGE,
+    queries.LATE_SESSIONS_PAGE,
+    search.FOUND_SESSIONS_PAGE,
+    search.NUMBER_OF_FOUND_SESSIONS,
+)
 """They sort no more than the rows of a page, or what was found."""
 
 NOW = datetime.now(UTC)

@@ -47,11 +47,12 @@ class SqlConversationStore:
 
     async def list_sessions(self, user_id: str, *, page: int, limit: int) -> Page[Session]:
         """Newest activity first."""
-        parameters = {"owner": user_id, **queries.page_bounds(page, limit)}
+        owner = {"owner": user_id}
 
         def read(connection: Connection) -> Page[Session]:
-            total = connection.execute(queries.NUMBER_OF_SESSIONS, parameters).scalar_one_or_none() or 0
-            rows = connection.execute(queries.SESSIONS_PAGE, parameters)
+            total = connection.execute(queries.NUMBER_OF_SESSIONS, owner).scalar_one_or_none() or 0
+            statement, bounds = queries.sessions_page(page, limit, total)
+            rows = connection.execute(statement, {**owner, **bounds})
             return Page(tuple(map(session_of, rows)), page, limit, total)
 
         return await self._database.read(read)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Executable, Select, and_, bindparam, delete, insert, select, update
+from sqlalchemy import ColumnElement, Executable, Select, and_, bindparam, delete, insert, select, update
 
 from aichat_backend.storage.rows import MESSAGE_COLUMNS, SESSION_COLUMNS
 from aichat_backend.storage.tables import approvals, messages, owners, sessions
@@ -52,10 +52,18 @@ LOCKED_SESSION = SESSION.with_for_update()
 """Kept from other writers, where they do not come one by one anyway."""
 
 _NEWEST_FIRST = (sessions.c.updated_at.desc(), sessions.c.pk.desc())
-_ON_PAGE = _page(select(sessions.c.pk).where(OF_OWNER).order_by(*_NEWEST_FIRST))
+_OLDEST_FIRST = (sessions.c.updated_at, sessions.c.pk)
 
-SESSIONS_PAGE = select(*SESSION_COLUMNS).where(sessions.c.pk.in_(_ON_PAGE)).order_by(*_NEWEST_FIRST)
+
+def _sessions_page(*counted: ColumnElement[Any]) -> Select[*tuple[Any, ...]]:
+    on_page = _page(select(sessions.c.pk).where(OF_OWNER).order_by(*counted))
+    return select(*SESSION_COLUMNS).where(sessions.c.pk.in_(on_page)).order_by(*_NEWEST_FIRST)
+
+
+SESSIONS_PAGE = _sessions_page(*_NEWEST_FIRST)
 """What comes before the page is passed over in the index alone."""
+LATE_SESSIONS_PAGE = _sessions_page(*_OLDEST_FIRST)
+"""The same, counted from the end of the list; for what comes after the page, if that is less."""
 NUMBER_OF_SESSIONS = select(owners.c.session_count).where(owners.c.user_id == bindparam("owner"))
 """No row for a user who never had one."""
 
@@ -75,6 +83,15 @@ GROW_SESSION = TOUCH_SESSION.values(message_count=sessions.c.message_count + 1).
 SET_MESSAGE_COUNT = (
     update(sessions).where(sessions.c.pk == bindparam("session_pk_")).values(message_count=bindparam("new_count"))
 )
+
+
+def sessions_page(page: int, limit: int, count: int) -> tuple[Select[*tuple[Any, ...]], dict[str, int]]:
+    """The statement for a page of so many sessions, from whichever end is nearer, with its `limit` and `offset`."""
+    before = min((page - 1) * limit, _FARTHEST_ROW)
+    after = count - before - limit
+    if before <= max(0, after):
+        return SESSIONS_PAGE, {"limit": limit, "offset": before}
+    return LATE_SESSIONS_PAGE, {"limit": max(0, limit + min(0, after)), "offset": max(0, after)}
 
 
 @cache
