@@ -30,6 +30,7 @@ from aichat_backend.errors import (
     Unavailable,
 )
 from aichat_backend.providers.base import ModelRequest
+from aichat_backend.storage.conversations import SqlConversationStore
 from aichat_backend.storage.errors import DatabaseUnavailable
 from aichat_backend.storage.turns import SqlTurnStore
 from aichat_backend.telemetry.metrics import Metrics
@@ -68,6 +69,24 @@ class ClearedTurns(SqlTurnStore):
         turn = await super().open_turn(user_id, session_id, **more)
         await self._conversations.clear_messages(user_id, turn.session.id)
         return turn
+
+
+class LongHistories(SqlConversationStore):
+    """What users leave takes long to remove: until the test lets it end."""
+
+    def __init__(self, stores: Stores) -> None:
+        super().__init__(stores.turns._database)
+        self.reached = asyncio.Event()
+        self.go_on = asyncio.Event()
+
+    async def remove_left(self, user_id: str) -> None:
+        self.reached.set()
+        await self.go_on.wait()
+        await super().remove_left(user_id)
+
+    async def erase_left(self, user_id: str) -> None:
+        await self.remove_left(user_id)
+        await super().erase_left(user_id)
 
 
 class Connecting(FakeToolbox):
@@ -535,6 +554,49 @@ async def test_the_day_s_tokens_end_an_answer_between_rounds_of_tools(
     assert len(toolbox.calls) == 1
     assert "tokens for a day" in answer.text
     assert await stores.usage.spent_today("1") == 1_000
+
+
+async def test_what_a_user_says_after_having_left_all_stays(stores: Stores, provider: ScriptedProvider) -> None:
+    slow = LongHistories(stores)
+    async with answering(replace(stores, conversations=slow), provider) as assistant:
+        erasing = asyncio.create_task(assistant.erase("1"))
+        await slow.reached.wait()
+        run = await assistant.ask("1", "s", "Am I new here?", {})
+        slow.go_on.set()
+        await erasing
+        (await provider.asked()).finish()
+        await run.ended()
+
+        assert await texts(stores.conversations, "1", "s") == ["Am I new here?"]
+
+
+async def test_an_answer_ends_at_once_however_long_its_session_takes_to_go(
+    stores: Stores, provider: ScriptedProvider
+) -> None:
+    slow = LongHistories(stores)
+    async with answering(replace(stores, conversations=slow), provider) as assistant:
+        run = await assistant.ask("1", "s", "Why?", {})
+        deleting = asyncio.create_task(assistant.delete_session("1", "s"))
+        await run.ended()
+
+        await slow.reached.wait()
+        assert not deleting.done()
+        slow.go_on.set()
+        await deleting
+
+
+async def test_draining_leaves_to_the_next_process_what_takes_long_to_remove(
+    stores: Stores, provider: ScriptedProvider
+) -> None:
+    slow = LongHistories(stores)
+    async with answering(replace(stores, conversations=slow), provider) as assistant:
+        erasing = asyncio.create_task(assistant.erase("1"))
+        await slow.reached.wait()
+
+        await assistant.drain(0)
+
+        await asyncio.wait({erasing})
+        assert erasing.cancelled()
 
 
 async def test_a_question_whose_budget_was_looked_up_when_draining_began_is_refused(

@@ -47,6 +47,11 @@ class Store(SqlConversationStore, SqlTurnStore):
         place = session_id or await self.session_of_approval(user_id, decision.approval_id)
         return await self._leaving_others(user_id, place, lambda: deciding(user_id, place, decision))
 
+    async def erase(self, user_id: str) -> None:
+        """Forget a user who does nothing meanwhile."""
+        await self.take_all(user_id)
+        await self.erase_left(user_id)
+
     async def _leaving_others(
         self, user_id: str, session_id: str | None, opening: Callable[[], Awaitable[OpenedTurn]]
     ) -> OpenedTurn:

@@ -99,6 +99,12 @@ class Model:
         """The messages of a session that goes."""
         return self.sessions.pop((user, name)).messages
 
+    def clear(self, user: str, name: str, now: datetime) -> list[Message]:
+        """The messages of a session in whose place there is an empty one now."""
+        old = self.sessions[user, name]
+        self.sessions[user, name] = ModelSession(next(self._made), old.title, old.created_at, now)
+        return old.messages
+
     def forget(self, messages: Iterable[Message]) -> None:
         """Drop contents of messages that went, unless somebody else refers to them."""
         present = [message for session in self.sessions.values() for message in session.messages]

@@ -271,11 +271,7 @@ class Conversations(RuleBasedStateMachine):
             self.refused(removing, NotFound)
             return
         self.runner.run(removing)
-        if keeping:
-            session = self.model.touch(user, name, "", self.clock.now)
-            gone, session.messages = session.messages, []
-        else:
-            gone = self.model.remove(user, name)
+        gone = self.model.clear(user, name, self.clock.now) if keeping else self.model.remove(user, name)
         self.model.forget(gone)
 
     @rule(user=st.sampled_from("22221"))

@@ -9,13 +9,12 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, text
 
 from aichat_backend.chat.conversation import Message
 from aichat_backend.chat.files import NewFile, StoredFile
 from aichat_backend.chat.parts import ReasoningPart, TextPart, ToolCallPart, ToolResultPart, Usage
 from aichat_backend.errors import Unavailable
-from aichat_backend.storage import sqlite
+from aichat_backend.storage import audit, sqlite
 from aichat_backend.storage.attachments import PATIENCE
 from aichat_backend.storage.database import Database
 from aichat_backend.storage.files import SqlFileStore
@@ -152,14 +151,31 @@ async def test_while_somebody_reads_what_was_there_it_is_not_reported_as_gone(
     await database.close()
 
 
-async def test_an_erasure_that_fails_removes_nothing(store: Store, database: Database) -> None:
+async def test_an_erasure_that_breaks_off_has_taken_all_and_the_next_one_leaves_nothing(
+    store: Store, database: Database
+) -> None:
     await ask(store, ANN, "s")
+    await ask(store, BOB, "s")
+    await store.take_all(ANN)
+    assert (await store.list_sessions(ANN, page=1, limit=9)).total == 0
+    assert await column(database, "SELECT count(*) FROM messages") == [2]
 
-    def fail(connection: Connection) -> None:
-        connection.execute(text("DELETE FROM sessions"))
-        raise LookupError
+    await store.erase(ANN)
 
-    with pytest.raises(LookupError):
-        await database.erase(fail)
+    assert await column(database, "SELECT count(*) FROM messages") == [1]
+    assert await column(database, "SELECT user_id FROM sessions") == [BOB]
 
-    assert await texts(store, ANN, "s") == ["Why?"]
+
+async def test_a_long_audit_trail_forgets_in_steps_under_one_name(
+    store: Store, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audit, "_A_STEP", 2)
+    for number in range(3):
+        await ask(store, ANN, f"s{number}")
+        await store.delete_session(ANN, f"s{number}")
+
+    await store.erase(ANN)
+
+    ((number, name),) = await rows(database, "SELECT count(*), user_id FROM audit GROUP BY user_id")
+    assert number == 4
+    assert name.startswith("erased-")

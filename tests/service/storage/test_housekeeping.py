@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from aichat_backend.chat.audit import AuditAction
 from aichat_backend.chat.files import NewFile
 from aichat_backend.chat.parts import TextPart
-from aichat_backend.storage import audit_retention, retention
+from aichat_backend.storage import audit_retention, leaving, retention
 from aichat_backend.storage.attachments import PATIENCE
 from aichat_backend.storage.audit import SqlAuditTrail
 from aichat_backend.storage.database import Database
@@ -184,13 +184,13 @@ async def test_entries_that_go_are_in_no_file_any_more(
 async def test_long_sessions_go_in_steps_and_what_was_left_undone_is_done(
     store: Store, database: Database, clock: SteppingClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retention, "_MESSAGES_A_STEP", 2)
+    monkeypatch.setattr(leaving, "_MESSAGES_A_STEP", 2)
     for number in range(5):
         await ask(store, ANN, "long", f"question {number}")
     clock.now += timedelta(days=31)
     before = clock.now - timedelta(days=30)
     assert await database.write(lambda connection: retention.disown_some(connection, ANN, before, clock())) == 1
-    assert await database.write(retention.remove_some) == 2
+    assert await database.write(lambda connection: leaving.remove_some(connection, leaving.nobody_after(ANN))) == 2
     assert await listed(store, ANN) == ([], 0)
     assert await column(database, "SELECT count(*) FROM messages") == [3]
 

@@ -18,6 +18,7 @@ from aichat_backend.storage import (
     audit_retention,
     erasure,
     files,
+    leaving,
     pins,
     queries,
     retention,
@@ -37,7 +38,6 @@ SESSION = "sqlite_autoindex_sessions_1 (id=? AND user_id=?)"
 ALL = "messages USING INDEX sqlite_autoindex_messages (session_pk=?)"
 PAGE = "messages USING INDEX sqlite_autoindex_messages (session_pk=? AND position>? AND position<?)"
 LATER = "INDEX sqlite_autoindex_messages (session_pk=? AND position>?)"
-ROWS = "INDEX sqlite_autoindex_messages (session_pk=?)"
 OWNER = "sqlite_autoindex_owners_1 (user_id=?)"
 ROW = "USING INTEGER PRIMARY KEY (rowid=?)"
 MESSAGE = "sqlite_autoindex_messages (id=?)"
@@ -69,18 +69,23 @@ STATEMENTS: dict[str, tuple[Statement, set[str]]] = {
         {OWNER.replace("=?", ">?"), "(user_id=? AND updated_at<?)"},
     ),
     "old sessions": (retention.OLD_SESSIONS, {"(user_id=? AND updated_at<?)"}),
-    "disowned session": (retention.DISOWNED, {ALL_OF_USER}),
-    "disown": (retention.DISOWN, {f"sessions {ROW}"}),
-    "last messages": (retention.REMOVE_LAST_MESSAGES._messages, {LATER}),
-    "delete disowned session": (retention.DELETE_DISOWNED, {f"sessions {ROW}"}),
+    "disown a session": (leaving.DISOWN_SESSION, {SESSION}),
+    "disown some sessions": (leaving.DISOWN_SOME, {f"sessions {ROW}"}),
+    "disown all sessions": (leaving.DISOWN_ALL, {ALL_OF_USER}),
+    "runs of what was left": (leaving.END_RUNS, {f"runs {ROW}", ALL_OF_USER}),
+    "who left something": (leaving.NEXT_NOBODY, {"INDEX ix_sessions_user_id_updated_at_pk (user_id<?)"}),
+    "whether something is left": (leaving.IS_LEFT, {ALL_OF_USER}),
+    "what is left": (leaving.NEXT_LEFT, {ALL_OF_USER}),
+    "files of last messages": (leaving.FILES_OF_LAST_MESSAGES, {LATER, FILES}),
+    "contents of last messages": (leaving.REMOVE_LAST_MESSAGES._contents, {*LEAVING, LATER}),
+    "last messages": (leaving.REMOVE_LAST_MESSAGES._messages, {LATER}),
+    "delete what was left": (leaving.DELETE_LEFT, {f"sessions {ROW}"}),
     "change title": (search.CHANGE_TITLE, {"(session_pk=? AND message_pk=?)", SESSION}),
     "one session": (queries.SESSION, {SESSION}),
     "locked session": (queries.LOCKED_SESSION, {SESSION}),
     "touch": (queries.TOUCH_SESSION, {SESSION}),
     "rename": (queries.RENAME_SESSION, {SESSION}),
     "set title": (queries.SET_TITLE, {SESSION}),
-    "delete session": (queries.DELETE_SESSION, {SESSION}),
-    "delete sessions": (queries.DELETE_SESSIONS, {ALL_OF_USER}),
     "messages page": (queries.MESSAGES_PAGE, {PAGE, SESSION, HAS}),
     "all messages": (queries.ALL_MESSAGES, {ALL, SESSION, HAS}),
     "messages up to": (queries.MESSAGES_UP_TO, {ALL.replace("=?)", "=? AND position<?)"), SESSION, HAS}),
@@ -89,7 +94,6 @@ STATEMENTS: dict[str, tuple[Statement, set[str]]] = {
     "move message": (queries.MOVE_MESSAGE, {f"messages {ROW}"}),
     "set message count": (queries.SET_MESSAGE_COUNT, {f"sessions {ROW}"}),
     "grow session": (queries.GROW_SESSION, {SESSION}),
-    "clear session": (queries.CLEAR_SESSION, {SESSION}),
     "fewer sessions": (queries.COUNT_SESSIONS_LESS, {OWNER}),
     "delete owner": (queries.DELETE_OWNER, {OWNER}),
     "one message": (queries.LOCKED_MESSAGE, {MESSAGE, f"sessions {ROW}"}),
@@ -98,12 +102,8 @@ STATEMENTS: dict[str, tuple[Statement, set[str]]] = {
     "supersede": (approvals._SUPERSEDE, {"ix_approvals_session_pk_status (session_pk=? AND status=?)"}),
     "attachment": (attachments.ATTACHMENT, {"sqlite_autoindex_attachments_1 (id=?)", ROW}),
     "forget uploads": (attachments._FORGET_UPLOADS, {"sqlite_autoindex_uploads_1 (id=?)"}),
-    "contents of a session": (attachments.REMOVE_ALL_OF_SESSION._contents, {*LEAVING, ROWS, SESSION}),
-    "messages of a session": (attachments.REMOVE_ALL_OF_SESSION._messages, {ROWS, SESSION}),
     "contents of messages": (attachments.REMOVE_FROM_SESSION._contents, {*LEAVING, SESSION}),
     "some messages": (attachments.REMOVE_FROM_SESSION._messages, {SESSION}),
-    "contents of a user": (attachments.REMOVE_ALL_OF_OWNER._contents, {*LEAVING, ROWS, ALL_OF_USER}),
-    "messages of a user": (attachments.REMOVE_ALL_OF_OWNER._messages, {ROWS, ALL_OF_USER}),
     "contents": (files.CONTENTS, {CONTENTS}),
     "claim contents": (attachments.CLAIM_CONTENTS, {CONTENTS}),
     "stale uploads": (attachments.STALE_UPLOADS, {"ix_uploads_kept_at (kept_at<?)"}),
@@ -125,7 +125,7 @@ STATEMENTS: dict[str, tuple[Statement, set[str]]] = {
     "audit of a user": (audit.PAGE_OF_USER, {"ix_audit_user_id_at_pk (user_id=? AND at>?)"}),
     "old entries of the audit": (audit_retention.OLD_ENTRIES, {"ix_audit_at_pk (at<?)"}),
     "delete entries of the audit": (audit_retention.DELETE_ENTRIES, {f"audit {ROW}"}),
-    "take a user out of the audit": (audit.TAKE_OUT_USER, {"ix_audit_user_id_at_pk (user_id=?)"}),
+    "take a user out of the audit": (audit.TAKE_OUT_SOME, {f"audit {ROW}", "ix_audit_user_id_at_pk (user_id=?)"}),
     "pins": (pins.PINNED, {"sqlite_autoindex_tool_pins_1 (server=? AND entry_digest=?)"}),
 }
 

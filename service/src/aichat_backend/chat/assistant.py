@@ -49,8 +49,9 @@ class Assistant:
         self._titles = titles
         self._runs: dict[str, Run] = {}
         self._finished = finished_runs or FinishedRuns()
-        self._under_way: set[asyncio.Task[Any]] = set()
-        """What goes on although its caller may have left."""
+        self._opening: set[asyncio.Task[Any]] = set()
+        self._removing: set[asyncio.Task[Any]] = set()
+        """These go on although their callers may have left."""
         self._naming: dict[asyncio.Task[None], str] = {}
         """Whose session each of them names."""
         self._draining = False
@@ -172,8 +173,9 @@ class Assistant:
         async def delete() -> None:
             await self._store.delete_session(user_id, session_id)
             await self.stop_session(user_id, session_id)
+            await self._store.remove_left(user_id)
 
-        await self._to_the_end(delete())
+        await self._remove(delete())
 
     async def clear_messages(self, user_id: str, session_id: str) -> None:
         """Delete a session's messages; an answer under way is stopped, and stores nothing.
@@ -185,8 +187,9 @@ class Assistant:
         async def clear() -> None:
             await self._store.clear_messages(user_id, session_id)
             await self.stop_session(user_id, session_id)
+            await self._store.remove_left(user_id)
 
-        await self._to_the_end(clear())
+        await self._remove(clear())
 
     async def erase(self, user_id: str) -> None:
         """Stop all answers of a user, and remove all there is of that user."""
@@ -194,28 +197,31 @@ class Assistant:
         async def erase() -> None:
             while True:
                 await self._end_all_of(user_id)
-                await self._store.erase(user_id)
+                await self._store.take_all(user_id)
                 # A question may have been on its way into the store: it is gone, but its answer would be counted.
                 left = [run for run in self._runs.values() if run.user_id == user_id]
                 if not left:
-                    return
+                    break
                 for run in left:
                     run.stop(MessageStatus.STOPPED)
                     await run.ended()
+            await self._store.erase_left(user_id)
 
-        await self._to_the_end(erase())
+        await self._remove(erase())
 
     async def drain(self, grace: float) -> None:
         """Take no more questions, let answers end for `grace` seconds, interrupt the rest, and wait for all."""
         self._draining = True
         await _cancel(self._naming)
-        if self._under_way:
-            await asyncio.wait(self._under_way)
+        if self._opening:
+            await asyncio.wait(self._opening)
         under_way = list(self._runs.values())
         with suppress(TimeoutError):
             async with asyncio.timeout(grace):
                 for run in under_way:
                     await run.ended()
+                if self._removing:
+                    await asyncio.wait(self._removing)
         for run in under_way:
             run.stop(MessageStatus.INTERRUPTED)
         with suppress(TimeoutError):
@@ -227,13 +233,15 @@ class Assistant:
             run.give_up()
         for run in under_way:
             await run.ended()
+        # What they have taken from their users is gone; the rest of it the next process removes.
+        await _cancel(self._removing)
 
     async def _start(self, user_id: str, session_id: str | None, open_turn: Callable[[], Awaitable[OpenedTurn]]) -> Run:
         await self._resources.turn.daily_tokens.require_some(user_id)
         # After whatever is awaited: the service may have begun to stop meanwhile, and waits only for those it knows of.
         self._check_ready()
         self._claims.claim(user_id, session_id)
-        opening, opened = self._go_on(self._open(user_id, session_id, open_turn))
+        opening, opened = _go_on(self._open(user_id, session_id, open_turn), self._opening)
         # After whoever waits for it: the user hears where to follow the answer before the model is asked.
         opening.add_done_callback(_begin)
         return await opened
@@ -286,17 +294,18 @@ class Assistant:
         for run in stopped:
             await run.told()
 
-    async def _to_the_end(self, work: Coroutine[Any, Any, T]) -> T:
-        """Do the work although the caller may leave."""
-        _task, done = self._go_on(work)
-        return await done
+    async def _remove(self, removal: Coroutine[Any, Any, None]) -> None:
+        """Do it although the caller may leave."""
+        _task, done = _go_on(removal, self._removing)
+        await done
 
-    def _go_on(self, work: Coroutine[Any, Any, T]) -> tuple[asyncio.Task[T], asyncio.Future[T]]:
-        """The work as a task, and its result for a caller that may leave."""
-        task = asyncio.create_task(work)
-        self._under_way.add(task)
-        task.add_done_callback(self._under_way.discard)
-        return task, asyncio.shield(task)
+
+def _go_on(work: Coroutine[Any, Any, T], among: set[asyncio.Task[Any]]) -> tuple[asyncio.Task[T], asyncio.Future[T]]:
+    """The work as a task, and its result for a caller that may leave."""
+    task = asyncio.create_task(work)
+    among.add(task)
+    task.add_done_callback(among.discard)
+    return task, asyncio.shield(task)
 
 
 def _begin(opening: asyncio.Task[Run]) -> None:
@@ -305,7 +314,7 @@ def _begin(opening: asyncio.Task[Run]) -> None:
         opening.result().begin()
 
 
-async def _cancel(tasks: Iterable[asyncio.Task[None]]) -> None:
+async def _cancel(tasks: Iterable[asyncio.Task[Any]]) -> None:
     """End them, and wait until they have."""
     ending = set(tasks)
     for task in ending:

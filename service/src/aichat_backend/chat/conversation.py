@@ -120,10 +120,10 @@ class ConversationStore(Protocol):
         """The session under its new title."""
 
     async def delete_session(self, user_id: str, session_id: str) -> None:
-        """Remove the session and all its messages."""
+        """Take the session from the user at once, and remove it. Of a long one, `remove_left` removes the rest."""
 
     async def clear_messages(self, user_id: str, session_id: str) -> None:
-        """Remove the session's messages, keep the session."""
+        """As `delete_session`; in its place is then an empty one that goes by the same name."""
 
     async def list_messages(self, user_id: str, session_id: str, *, page: int | None, limit: int) -> Page[Message]:
         """Oldest first. Without a page: the newest `limit` messages (as the last rows, `page` is then 1)."""
@@ -134,5 +134,11 @@ class ConversationStore(Protocol):
     async def history(self, user_id: str, session_id: str) -> Sequence[Message]:
         """All messages of the session, oldest first."""
 
-    async def erase(self, user_id: str) -> None:
-        """Remove all there is of the user: sessions, messages, files, approvals, usage."""
+    async def take_all(self, user_id: str) -> None:
+        """Take from the user at once all there is: sessions, messages, files, approvals, usage."""
+
+    async def remove_left(self, user_id: str) -> None:
+        """Remove what was taken from the user; no row holds anything of it then."""
+
+    async def erase_left(self, user_id: str) -> None:
+        """As `remove_left`; no file of the database holds anything of it either."""

@@ -27,6 +27,8 @@ class Server:
         """None for one that is switched off or broken, and before it is started."""
         self.problem: str | None = None
         """What is wrong with its entry as it is written now."""
+        self.hindrance: str | None = None
+        """Why it could not be started when that was tried."""
 
     @property
     def wants_owner(self) -> bool:
@@ -40,15 +42,23 @@ class Server:
         if isinstance(entry, BrokenEntry):
             return ServerStatus(entry.name, entry.transport, ServerState.FAILED, 0, f"its entry: {entry.problem}")
         if self.owner is None:
-            state = ServerState.CONNECTING if entry.enabled else ServerState.DISABLED
-            return ServerStatus(entry.name, entry.transport, state, 0, self._edit_problem)
+            return ServerStatus(entry.name, entry.transport, self._state_without_owner, 0, self._problems(None))
         return ServerStatus(
             entry.name,
             entry.transport,
             self.owner.state,
             len(self.owner.tools),
-            "; ".join(filter(None, (self.owner.last_error, self._edit_problem))) or None,
+            self._problems(self.owner.last_error),
         )
+
+    @property
+    def _state_without_owner(self) -> ServerState:
+        if not self.wants_owner:
+            return ServerState.DISABLED
+        return ServerState.CONNECTING if self.hindrance is None else ServerState.FAILED
+
+    def _problems(self, of_owner: str | None) -> str | None:
+        return "; ".join(filter(None, (of_owner, self.hindrance, self._edit_problem))) or None
 
     @property
     def _edit_problem(self) -> str | None:
@@ -99,6 +109,14 @@ class Servers:
         self._start_all()
         self._on_change()
 
+    def hinder(self, reason: str) -> list[str]:
+        """Have those failed that are to be started and cannot be; their names."""
+        hindered = [server for server in self if server.wants_owner]
+        for server in hindered:
+            server.hindrance = reason
+        self._on_change()
+        return [server.entry.name for server in hindered]
+
     async def stop(self) -> None:
         """Stop all of them now."""
         leaving = list(self._leaving)
@@ -133,5 +151,6 @@ class Servers:
             return
         for server in self:
             if server.wants_owner and isinstance(server.entry, ServerEntry):
+                server.hindrance = None
                 server.owner = self._new_owner(server.entry)
                 server.owner.start()

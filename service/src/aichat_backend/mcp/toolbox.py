@@ -33,6 +33,10 @@ _REACH_SECONDS = 45.0
 """More than it takes a server to connect, or to fail in it."""
 _AWAY = (ServerState.CONNECTING, ServerState.FAILED)
 _LONGEST_DESCRIPTION = 8_192
+_NOT_LOADED = (
+    "the service cannot load what it starts tool servers with; its log tells why (mcp_not_loaded). "
+    "Mend that, then refresh the tools or restart the service"
+)
 
 _log = structlog.get_logger(__name__)
 
@@ -85,9 +89,8 @@ class McpToolbox:
 
     def connect(self) -> None:
         """Have the servers started that are switched on; does not wait for any."""
-        if self._loading is None and self._servers.want_owners:
-            # In a context of its own: a request may have asked for it.
-            self._loading = asyncio.create_task(self._load(), name="load the MCP SDK", context=Context())
+        if self._loading is None:
+            self._begin_to_load()
 
     async def aclose(self) -> None:
         """Stop all servers; takes a few seconds at most. Calls under way are lost."""
@@ -140,7 +143,8 @@ class McpToolbox:
         """Read the configuration again. What is the same as before goes on; what is broken stays as it was."""
         async with self._reloading:
             await self._read()
-            self.connect()
+            if self._loading is None or self._loading.done():
+                self._begin_to_load()
 
     async def refresh(self) -> None:
         """Read the configuration again and ask every server for its tools, within a bounded time.
@@ -214,12 +218,19 @@ class McpToolbox:
         self._tell(configuration.problems, configuration.warnings)
         self._servers.apply(configuration)
 
+    def _begin_to_load(self) -> None:
+        """Unless all servers are in hand already."""
+        if self._servers.want_owners:
+            # In a context of its own: a request may have asked for it.
+            self._loading = asyncio.create_task(self._load(), name="load the MCP SDK", context=Context())
+
     async def _load(self) -> None:
         """Import the SDK, which takes half a second, where it keeps nobody waiting; then start the servers."""
         try:
             new_owner = await asyncio.to_thread(_owner_factory, self._environment, self._output_bytes)
         except Exception as error:  # noqa: BLE001 - without tools the service is worth more than not at all
-            _log.error("mcp_not_loaded", exc_info=error)
+            hindered = self._servers.hinder(_NOT_LOADED)
+            _log.error("mcp_not_loaded", servers=hindered, exc_info=error)
             return
         self._servers.start(
             lambda entry: new_owner(entry, pins=self._pins, on_change=self._look_again, backoff=self._new_backoff())

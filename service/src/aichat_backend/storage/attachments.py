@@ -128,6 +128,4 @@ def _contents_of(theirs: Select[tuple[str]], leaving: Select[*tuple[Any, ...]]) 
     return delete(blobs).where(blobs.c.sha256.in_(theirs), ~elsewhere, ~IS_UPLOADED)
 
 
-REMOVE_ALL_OF_SESSION = Removal(IN_SESSION)
 REMOVE_FROM_SESSION = Removal(and_(messages.c.id.in_(bindparam("removed", expanding=True)), IN_SESSION))
-REMOVE_ALL_OF_OWNER = Removal(messages.c.session_pk.in_(select(sessions.c.pk).where(OF_OWNER)))

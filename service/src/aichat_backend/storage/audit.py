@@ -10,7 +10,6 @@ from msgspec import Struct
 from sqlalchemy import Connection, Row, bindparam, insert, select, tuple_, update
 
 from aichat_backend.chat.audit import AuditAction, ToolStart
-from aichat_backend.chat.conversation import random_id
 from aichat_backend.storage import encoding
 from aichat_backend.storage.clock import Clock, utc_now
 from aichat_backend.storage.database import Storage
@@ -19,6 +18,7 @@ from aichat_backend.storage.text import storable
 from aichat_backend.storage.types import Instant
 
 _A_PAGE = 500
+_A_STEP = 1000
 _FROM_THE_START = datetime(1970, 1, 1, tzinfo=UTC)
 
 _INSERT = insert(audit)
@@ -29,10 +29,11 @@ PAGE = (
     .order_by(audit.c.at, audit.c.pk)
     .limit(bindparam("limit"))
 )
-PAGE_OF_USER = PAGE.where(audit.c.user_id == bindparam("owner"))
-TAKE_OUT_USER = (
+_OF_USER = audit.c.user_id == bindparam("owner")
+PAGE_OF_USER = PAGE.where(_OF_USER)
+TAKE_OUT_SOME = (
     update(audit)
-    .where(audit.c.user_id == bindparam("owner"))
+    .where(audit.c.pk.in_(select(audit.c.pk).where(_OF_USER).limit(bindparam("limit"))))
     .values(user_id=bindparam("alias"), session_id=None, subject=None, details=encoding.encode({}))
 )
 
@@ -89,11 +90,9 @@ def tool_started(start: ToolStart, at: datetime) -> AuditEntry:
     )
 
 
-def forget_user(connection: Connection, user_id: str, now: datetime) -> None:
-    """Leave of a user's entries when which tool ran and what kind of thing was done, under a name made up for that."""
-    alias = f"erased-{random_id()}"
-    connection.execute(TAKE_OUT_USER, {"owner": user_id, "alias": alias})
-    note(connection, AuditEntry(at=now, action=AuditAction.USER_ERASED, user_id=alias))
+def take_out_some(connection: Connection, user_id: str, alias: str) -> int:
+    """Leave of some entries of a user when which tool ran and what kind of thing was done; how many these were."""
+    return connection.execute(TAKE_OUT_SOME, {"owner": user_id, "alias": alias, "limit": _A_STEP}).rowcount
 
 
 def read_entries(

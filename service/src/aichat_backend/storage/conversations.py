@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from msgspec.structs import replace
 from sqlalchemy import Connection
 
 from aichat_backend.chat.audit import AuditAction
@@ -12,12 +13,12 @@ from aichat_backend.chat.search import FoundSession
 from aichat_backend.errors import InvalidRequest
 from aichat_backend.storage import queries
 from aichat_backend.storage.adding import insert_session
-from aichat_backend.storage.attachments import REMOVE_ALL_OF_SESSION
 from aichat_backend.storage.audit import AuditEntry, note
 from aichat_backend.storage.clock import Clock, utc_now
 from aichat_backend.storage.database import Storage
-from aichat_backend.storage.erasure import erase_user
-from aichat_backend.storage.lookups import named, session_not_found, the_session
+from aichat_backend.storage.erasure import erase_left, take_all
+from aichat_backend.storage.leaving import DISOWN_SESSION, disown, nobody_after, remove_left, shorten
+from aichat_backend.storage.lookups import named, the_session
 from aichat_backend.storage.rows import message_of, session_of
 from aichat_backend.storage.search import find, index_new_title
 from aichat_backend.storage.text import storable, storable_title
@@ -103,7 +104,7 @@ class SqlConversationStore:
         return await self._database.write(change)
 
     async def delete_session(self, user_id: str, session_id: str) -> None:
-        """Remove the session and all its messages."""
+        """Take the session from the user at once, and remove it. Of a long one, `remove_left` removes the rest."""
         parameters = named(user_id, session_id)
         deleted = AuditEntry(
             at=self._clock(), action=AuditAction.SESSION_DELETED, user_id=user_id, session_id=session_id
@@ -111,27 +112,36 @@ class SqlConversationStore:
 
         def delete(connection: Connection) -> None:
             the_session(connection, queries.LOCKED_SESSION, parameters)
-            REMOVE_ALL_OF_SESSION.run(connection, parameters)
-            connection.execute(queries.DELETE_SESSION, parameters)
-            connection.execute(queries.COUNT_SESSIONS_LESS, {"owner": user_id, "fewer": 1})
+            _remove(connection, parameters)
             note(connection, deleted)
 
         await self._database.write(delete)
 
     async def clear_messages(self, user_id: str, session_id: str) -> None:
-        """Remove the session's messages, keep the session."""
+        """As `delete_session`; in its place is then an empty one that goes by the same name."""
         parameters = named(user_id, session_id)
         now = self._clock()
-        touched = {**parameters, "now": now}
         cleared = AuditEntry(at=now, action=AuditAction.MESSAGES_CLEARED, user_id=user_id, session_id=session_id)
 
         def clear(connection: Connection) -> None:
-            if not connection.execute(queries.CLEAR_SESSION, touched).rowcount:
-                raise session_not_found()
-            REMOVE_ALL_OF_SESSION.run(connection, parameters)
+            session = session_of(the_session(connection, queries.LOCKED_SESSION, parameters))
+            _remove(connection, parameters)
+            insert_session(connection, replace(session, updated_at=now), self._database.insert)
             note(connection, cleared)
 
         await self._database.write(clear)
+
+    async def take_all(self, user_id: str) -> None:
+        """Take from the user at once all there is: sessions, messages, files, approvals, usage."""
+        await take_all(self._database, user_id, self._clock())
+
+    async def remove_left(self, user_id: str) -> None:
+        """Remove what was taken from the user; no row holds anything of it then."""
+        await remove_left(self._database, nobody_after(user_id))
+
+    async def erase_left(self, user_id: str) -> None:
+        """As `remove_left`; no file of the database holds anything of it either."""
+        await erase_left(self._database, user_id)
 
     async def list_messages(self, user_id: str, session_id: str, *, page: int | None, limit: int) -> Page[Message]:
         """Oldest first. Without a page: the newest `limit` messages (as the last rows, `page` is then 1)."""
@@ -155,7 +165,8 @@ class SqlConversationStore:
 
         return await self._database.read(read)
 
-    async def erase(self, user_id: str) -> None:
-        """Remove all there is of the user: sessions, messages, files, approvals, usage."""
-        now = self._clock()
-        await self._database.erase(lambda connection: erase_user(connection, user_id, now))
+
+def _remove(connection: Connection, parameters: dict[str, str]) -> None:
+    """Take a session from its user, and remove it as far as one transaction should."""
+    for session in disown(connection, DISOWN_SESSION, parameters["owner"], session=parameters["session"]):
+        shorten(connection, session)

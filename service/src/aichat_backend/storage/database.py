@@ -40,8 +40,8 @@ class Storage(Protocol):
     async def write(self, work: Callable[[Connection], T]) -> T:
         """What the function returns when the transaction in which it changed things is committed."""
 
-    async def erase(self, work: Callable[[Connection], T]) -> T:
-        """As `write`; what the function removed is then in none of the database's files either."""
+    async def forget(self) -> None:
+        """Take out of the database's files what has been removed from it."""
 
 
 class Database:
@@ -146,16 +146,6 @@ class Database:
             DatabaseUnavailable: when the database fails; nothing is stored then.
         """
         return await self._writing.run(work)
-
-    async def erase(self, work: Callable[[Connection], T]) -> T:
-        """As `write`; what the function removed is then in none of the database's files either.
-
-        Raises:
-            DatabaseUnavailable: when the database fails. Ask again: what was removed may still be in its files.
-        """
-        result = await self.write(work)
-        await self.forget()
-        return result
 
     async def forget(self) -> None:
         """Take out of the database's files what has been removed from it. Others may write meanwhile.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 from functools import partial
-from typing import Protocol
 
 import structlog
 
@@ -14,7 +13,8 @@ from aichat_backend.storage.audit_retention import remove_some_entries
 from aichat_backend.storage.clock import Clock, utc_now
 from aichat_backend.storage.database import Storage
 from aichat_backend.storage.files import SqlFileStore
-from aichat_backend.storage.retention import disown_some, next_owner, remove_some
+from aichat_backend.storage.leaving import next_nobody, remove_left
+from aichat_backend.storage.retention import disown_some, next_owner
 from aichat_backend.storage.search_merge import number_of_removals
 
 _EVERY_SECONDS = 3600.0
@@ -22,13 +22,6 @@ _AGAIN_SECONDS = 60.0
 """When the database did not allow it."""
 
 _log = structlog.get_logger(__name__)
-
-
-class Tidied(Storage, Protocol):
-    """A database whose files can be rid of what was removed."""
-
-    async def forget(self) -> None:
-        """Take out of the database's files what has been removed from it."""
 
 
 class Housekeeping:
@@ -39,7 +32,7 @@ class Housekeeping:
 
     def __init__(
         self,
-        database: Tidied,
+        database: Storage,
         *,
         retention_days: int | None = None,
         audit_retention_days: int | None = None,
@@ -80,8 +73,8 @@ class Housekeeping:
         sessions = 0 if self._retention is None else await self._disown(self._retention)
         messages = 0
         # Also what was left undone, by whomever.
-        while (removed := await self._database.write(remove_some)) is not None:
-            messages += removed
+        while nobody := await self._database.read(next_nobody):
+            messages += await remove_left(self._database, nobody)
         if sessions or messages:
             _log.info("old_sessions_deleted", sessions=sessions, messages=messages)
         return bool(sessions or messages)

@@ -125,10 +125,6 @@ class LastingDatabase:
         """As `Database.write`."""
         return await self._use(lambda database: database.write(work))
 
-    async def erase(self, work: Callable[[Connection], T]) -> T:
-        """As `Database.erase`."""
-        return await self._use(lambda database: database.erase(work))
-
     async def forget(self) -> None:
         """As `Database.forget`."""
         await self._use(lambda database: database.forget())

@@ -73,9 +73,6 @@ RENAME_SESSION = TOUCH_SESSION.values(title=bindparam("new_title"))
 SET_TITLE = (
     update(sessions).where(IS_SESSION, sessions.c.title == bindparam("old_title")).values(title=bindparam("new_title"))
 )
-DELETE_SESSION = delete(sessions).where(IS_SESSION)
-DELETE_SESSIONS = delete(sessions).where(OF_OWNER)
-CLEAR_SESSION = TOUCH_SESSION.values(message_count=0)
 
 _GROWN = (sessions.c.pk, sessions.c.message_count, *SESSION_COLUMNS)
 GROW_SESSION = TOUCH_SESSION.values(message_count=sessions.c.message_count + 1).returning(*_GROWN)
