@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -12,17 +13,20 @@ from structlog.testing import capture_logs
 
 from aichat_backend.chat.audit import AuditAction
 from aichat_backend.chat.files import NewFile
-from aichat_backend.chat.parts import TextPart
+from aichat_backend.chat.parts import ReasoningPart, TextPart, ToolCallPart, ToolResultPart
+from aichat_backend.chat.underway import KeptDraft
 from aichat_backend.storage import audit_retention, leaving, retention
 from aichat_backend.storage.attachments import PATIENCE
 from aichat_backend.storage.audit import SqlAuditTrail
 from aichat_backend.storage.database import Database
 from aichat_backend.storage.files import SqlFileStore
 from aichat_backend.storage.housekeeping import Housekeeping
+from aichat_backend.storage.runs import SqlRunStore
 from aichat_backend.storage.tables import metadata
 from fakes.clock import SteppingClock
 from fakes.conversations import answer, ask, texts
 from fakes.databases import ON_SQLITE
+from fakes.messages import start
 from fakes.sql import column, rows
 from fakes.stores import Store
 
@@ -43,6 +47,11 @@ async def life(store: Store, files: SqlFileStore, clock: SteppingClock) -> None:
     clock.now += timedelta(days=31)
     for user in (ANN, BOB):
         await store.open_turn(user, "revived", title="t", parts=(TextPart("Again"),), context={})
+
+
+def bytes_of(path: Path) -> bytes:
+    """All that is in the database's files."""
+    return b"".join(file.read_bytes() for file in path.parent.iterdir())
 
 
 def housekeeping(
@@ -101,8 +110,7 @@ async def test_what_goes_is_in_no_row_and_no_file_any_more(
 
     for table in metadata.tables:
         assert not [row for row in await rows(database, f"SELECT * FROM {table}") if PLANTED in repr(row)]
-    files = await asyncio.to_thread(lambda: b"".join(file.read_bytes() for file in path.parent.iterdir()))
-    assert PLANTED.encode() not in files
+    assert PLANTED.encode() not in await asyncio.to_thread(bytes_of, path)
 
 
 @pytest.mark.usefixtures("life")
@@ -177,8 +185,7 @@ async def test_entries_that_go_are_in_no_file_any_more(
 
     await housekeeping(database, clock, audit_days=30).tidy()
 
-    files = await asyncio.to_thread(lambda: b"".join(file.read_bytes() for file in path.parent.iterdir()))
-    assert PLANTED.encode() not in files
+    assert PLANTED.encode() not in await asyncio.to_thread(bytes_of, path)
 
 
 async def test_long_sessions_go_in_steps_and_what_was_left_undone_is_done(
@@ -209,19 +216,60 @@ async def test_files_that_were_never_sent_go(files: SqlFileStore, database: Data
     assert await column(database, "SELECT count(*) FROM blobs") == [0]
 
 
+REMOVALS = ["delete", "clear", "regenerate"]
+
+
+async def delete(store: Store) -> None:
+    await store.delete_session(ANN, "s")
+
+
+async def clear(store: Store) -> None:
+    await store.clear_messages(ANN, "s")
+
+
+async def regenerate(store: Store) -> None:
+    await store.close_turn(await store.reopen_turn(ANN, "s"), answer("Something better."))
+
+
 @ON_SQLITE
-async def test_words_of_what_users_delete_leave_the_file(
-    store: Store, database: Database, clock: SteppingClock, path: Path
+@pytest.mark.parametrize(
+    ("remove", "question"), [(delete, PLANTED), (clear, PLANTED), (regenerate, "Why?")], ids=REMOVALS
+)
+@pytest.mark.parametrize("words", [(TextPart(f"{PLANTED} " * 200),), ()], ids=["words", "no words"])
+async def test_what_users_remove_is_in_no_row_and_soon_in_no_file(
+    store: Store,
+    files: SqlFileStore,
+    database: Database,
+    clock: SteppingClock,
+    path: Path,
+    remove: Callable[[Store], Awaitable[None]],
+    question: str,
+    words: tuple[TextPart, ...],
 ) -> None:
-    for name in ("kept", "deleted"):
-        await ask(store, ANN, name, PLANTED if name == "deleted" else "something")
-    await store.delete_session(ANN, "deleted")
+    await ask(store, ANN, "another", "something")
+    sent, returned = [
+        await files.keep(NewFile(f"{text}.txt", "text/plain", f"{name} {text} ".encode() * 500, text * 50))
+        for name, text in (("sent", question), ("returned", PLANTED))
+    ]
+    turn = await store.open_turn(ANN, "s", title="t", parts=(TextPart(question * 99), sent), context={"page": question})
+    said = (
+        ReasoningPart(PLANTED * 9),
+        *words,
+        ToolCallPart(PLANTED, PLANTED, f'{{"{PLANTED}": 1}}'),
+        ToolResultPart(PLANTED, PLANTED, PLANTED * 99, files=(returned,)),
+    )
+    await SqlRunStore(database).begin_calls(turn.run_id, KeptDraft(said), [start()])
+    await store.close_turn(turn, answer(*said))
+    assert PLANTED.encode() in await asyncio.to_thread(bytes_of, path)
+
+    await remove(store)
+    for table in metadata.tables:
+        assert not [row for row in await rows(database, f"SELECT * FROM {table}") if PLANTED in repr(row)]
+    assert (await store.find_sessions(ANN, PLANTED, page=1, limit=9)).total == 0
 
     await housekeeping(database, clock, days=None).tidy()
-
-    files = await asyncio.to_thread(lambda: b"".join(file.read_bytes() for file in path.parent.iterdir()))
-    assert PLANTED.encode() not in files
-    assert (await store.find_sessions(ANN, "something", page=1, limit=9)).total == 1
+    assert PLANTED.encode() not in await asyncio.to_thread(bytes_of, path)
+    assert (await store.find_sessions(ANN, "something", page=1, limit=9)).total > 0
 
 
 async def test_it_goes_on_again_and_again(store: Store, database: Database, clock: SteppingClock) -> None:

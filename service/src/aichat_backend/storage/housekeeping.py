@@ -7,6 +7,7 @@ from datetime import timedelta
 from functools import partial
 
 import structlog
+from sqlalchemy import Connection
 
 from aichat_backend.errors import Unavailable
 from aichat_backend.storage.audit_retention import remove_some_entries
@@ -15,7 +16,6 @@ from aichat_backend.storage.database import Storage
 from aichat_backend.storage.files import SqlFileStore
 from aichat_backend.storage.leaving import next_nobody, remove_left
 from aichat_backend.storage.retention import disown_some, next_owner
-from aichat_backend.storage.search_merge import number_of_removals
 
 _EVERY_SECONDS = 3600.0
 _AGAIN_SECONDS = 60.0
@@ -65,8 +65,7 @@ class Housekeeping:
         """
         await self._files.drop_stale()
         removed = await self._remove_old_sessions() | await self._remove_old_entries()
-        remains = await self._database.read(number_of_removals)
-        if removed or remains:
+        if removed or await self._database.read(_keeps_a_log):
             await self._database.forget()
 
     async def _remove_old_sessions(self) -> bool:
@@ -101,3 +100,8 @@ class Housekeeping:
             while number := await self._database.write(some):
                 disowned += number
         return disowned
+
+
+def _keeps_a_log(connection: Connection) -> bool:
+    """Whether what users have removed, at whatever time, stays beside the database until somebody takes it out."""
+    return connection.dialect.name == "sqlite"
