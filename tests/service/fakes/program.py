@@ -26,7 +26,7 @@ PATIENCE = 30.0
 def run(*arguments: str, environment: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     """Run the program to its end, with no other environment than the one given."""
     return subprocess.run(
-        [PROGRAM, *arguments], env=_environment(environment), capture_output=True, text=True, timeout=PATIENCE
+        [PROGRAM, *arguments], env=environment_of(environment), capture_output=True, text=True, timeout=PATIENCE
     )
 
 
@@ -56,7 +56,7 @@ class Service:
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed when the service is left
         self._process = subprocess.Popen(
             [*under, PROGRAM, "--env-only"],
-            env=_environment({**given, "AICHAT_MOCK_DELAY_MS": "0", **environment}),
+            env=environment_of({**given, "AICHAT_MOCK_DELAY_MS": "0", **environment}),
             stdout=subprocess.PIPE,
             stderr=self._errors,
             text=True,
@@ -160,7 +160,8 @@ class Service:
             self._logged.notify_all()
 
 
-def _environment(given: Mapping[str, str] | None) -> dict[str, str]:
+def environment_of(given: Mapping[str, str] | None) -> dict[str, str]:
+    """All that a program is started with."""
     # The tests may be run on another tree than the one that is installed.
     kept = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
     return {**kept, "PYTHONWARNINGS": "error", **(given or {})}

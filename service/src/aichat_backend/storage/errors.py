@@ -84,6 +84,11 @@ _OUR_MISTAKES = (exc.IntegrityError, exc.DataError, exc.ProgrammingError, exc.No
 """Errors that say that a statement is wrong, not that the database is unwell: they stay as they are."""
 
 
+def is_failure(error: exc.SQLAlchemyError | None) -> bool:
+    """Whether the database itself has failed (locked, full, damaged, unreachable)."""
+    return isinstance(error, exc.DBAPIError) and not isinstance(error, _OUR_MISTAKES)
+
+
 @contextmanager
 def unavailable_when_failing() -> Iterator[None]:
     """Turn the database's own failures (locked, full, damaged, unreachable) into `DatabaseUnavailable`."""

@@ -15,7 +15,14 @@ from sqlalchemy.pool import QueuePool
 
 from aichat_backend.storage.advisory_locks import AdvisoryLock
 from aichat_backend.storage.engines import Access, Engines
-from aichat_backend.storage.errors import DatabaseInUse, DatabaseUnavailable, UnreachableDatabase, UnsupportedDatabase
+from aichat_backend.storage.errors import (
+    DatabaseInUse,
+    DatabaseUnavailable,
+    InaccessibleDatabase,
+    UnreachableDatabase,
+    UnsupportedDatabase,
+    is_failure,
+)
 from aichat_backend.storage.postgres_recovery import WriterRecovery
 from aichat_backend.storage.tables import metadata
 
@@ -126,9 +133,17 @@ def connect_alone(url: URL) -> Iterator[Connection]:
                 raise DatabaseInUse(
                     f"{_name(url)} is in use: a running aichat-backend is connected to it. Stop the service first."
                 )
+            event.listen(engine, "handle_error", partial(_tell_trouble, url=url))
             yield connection
     finally:
         engine.dispose()
+
+
+def _tell_trouble(context: ExceptionContext, url: URL) -> None:
+    """Of two databases that are used side by side, say which one has failed."""
+    error = context.sqlalchemy_exception
+    if isinstance(error, exc.DBAPIError) and is_failure(error):
+        raise InaccessibleDatabase(f"{_name(url)} fails: {_first_line(error)}.") from error
 
 
 def _is_alone(connection: Connection) -> bool:

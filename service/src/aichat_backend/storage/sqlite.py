@@ -8,7 +8,7 @@ from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 from time import monotonic, sleep
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, exc
 from sqlalchemy.dialects.sqlite import insert
@@ -21,9 +21,13 @@ from aichat_backend.storage.errors import (
     DatabaseUnavailable,
     InaccessibleDatabase,
     UnsupportedDatabase,
+    is_failure,
 )
 from aichat_backend.storage.sqlite_file import DatabaseFile
 from aichat_backend.storage.sqlite_trouble import damaged, diagnosed, trouble_of
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import ExceptionContext
 
 T = TypeVar("T")
 
@@ -97,9 +101,17 @@ def connect_alone(url: URL) -> Iterator[Connection]:
     try:
         with engine.connect() as connection:
             _take(connection, file.path)
+            event.listen(engine, "handle_error", partial(_tell_trouble, path=file.path))
             yield connection
     finally:
         engine.dispose()
+
+
+def _tell_trouble(context: ExceptionContext, path: Path) -> None:
+    """Of two databases that are used side by side, say which one has failed."""
+    error = context.original_exception
+    if is_failure(context.sqlalchemy_exception) and isinstance(error, sqlite3.Error):
+        raise trouble_of(error, path) from error
 
 
 def _take(connection: Connection, path: Path) -> None:
