@@ -92,6 +92,17 @@ async def test_what_was_read_in_an_earlier_turn_makes_writes_ask(stage: Stage, b
     assert stage.results() == {"a": "read was run"}
 
 
+async def test_where_not_all_was_read_that_was_said_before_writes_ask(stage: Stage) -> None:
+    stage.is_cut = True
+    offer(stage, tool("write", policy=AUTO))
+    async with stage.taking() as task:
+        model = await stage.asked()
+        model.use("a", "write")
+        model.finish()
+
+    assert await waiting(task) == ["a"]
+
+
 async def test_calls_beyond_the_limit_do_not_run_and_the_model_is_told(stage: Stage) -> None:
     stage.limits = TurnLimits(calls=3)
     offer(stage, tool("query", policy=AUTO, read_only=True))

@@ -49,13 +49,21 @@ class Stage:
     """The calls that began, as they were noted together."""
     kept: list[tuple[Part, ...]] = field(default_factory=list)
     """What there was of the answer each time."""
+    is_cut: bool = False
+    """Whether more was said before than the turn is told."""
     away: bool = False
     """Whether the database is."""
     attempts: int = 0
     """How often it was tried."""
 
     def turn(self, *history: Message, decision: Decision | None = None) -> Turn:
-        opened = OpenedTurn(run_id="run", session=SESSION, history=history or (user("Go."),), decision=decision)
+        opened = OpenedTurn(
+            run_id="run",
+            session=SESSION,
+            history=history or (user("Go."),),
+            is_cut=self.is_cut,
+            decision=decision,
+        )
         resources = TurnResources(
             provider=self.provider,
             toolbox=self.toolbox,

@@ -88,7 +88,6 @@ STATEMENTS: dict[str, tuple[Statement, set[str]]] = {
     "set title": (queries.SET_TITLE, {SESSION}),
     "messages page": (queries.MESSAGES_PAGE, {PAGE, SESSION, HAS}),
     "all messages": (queries.ALL_MESSAGES, {ALL, SESSION, HAS}),
-    "messages up to": (queries.MESSAGES_UP_TO, {ALL.replace("=?)", "=? AND position<?)"), SESSION, HAS}),
     "number of messages": (queries.NUMBER_OF_MESSAGES, {SESSION}),
     "later messages": (queries.LATER_MESSAGES, {LATER}),
     "move message": (queries.MOVE_MESSAGE, {f"messages {ROW}"}),

@@ -9,6 +9,7 @@ from aichat_backend.chat.conversation import Message
 from aichat_backend.chat.parts import Role, TextPart, Usage
 from aichat_backend.chat.turns import OpenedTurn
 from aichat_backend.errors import Conflict, InvalidRequest, NotFound
+from aichat_backend.storage import turns
 from aichat_backend.storage.database import Database
 from fakes.conversations import answer, approval_of_calls, ask, texts
 from fakes.sql import column
@@ -32,6 +33,27 @@ async def test_a_question_comes_with_all_that_was_said_before_it(store: Store) -
     assert turn.history == await store.history(ANN, "s")
     assert [message.text for message in turn.history] == ["one?", "one.", "two?"]
     assert (turn.message, turn.decision, turn.replaces) == (turn.history[-1], None, ())
+
+
+async def test_of_a_very_long_session_a_turn_has_the_newest_messages_and_says_so(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turns, "_LONGEST_HISTORY", 3)
+    await answered(store, "one?", answer("one."))
+    assert not (await ask(store, ANN, "s", "two?")).is_cut
+    asking = approval_of_calls("c")
+    asked = await answered(store, "three?", asking)
+    decided = await store.decide_turn(ANN, "s", Decision(asking.id, approved=True))
+    again = await store.reopen_turn(ANN, "s")
+
+    assert [message.text for message in asked.history] == ["one?", "one.", "two?", "three?"]
+    assert [message.id for message in decided.history] == [*(one.id for one in asked.history[2:]), asking.id]
+    assert [message.text for message in again.history] == ["two?", "three?"]
+    assert again.replaces == (asking.id,)
+    assert not asked.is_cut
+    assert decided.is_cut
+    assert again.is_cut
+    assert (await ask(store, ANN, "s", "four?")).is_cut
 
 
 async def test_a_turn_tells_whether_its_session_is_new(store: Store) -> None:

@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from msgspec import Struct
 
 from aichat_backend.chat.approvals import BoundCall, digest
-from aichat_backend.chat.conversation import Message
 from aichat_backend.chat.draft import Draft
 from aichat_backend.chat.executions import Executions
 from aichat_backend.chat.parts import ToolCallPart
 from aichat_backend.chat.policy import is_tainted, policy_for
 from aichat_backend.chat.tools import Tool, ToolPolicy
 from aichat_backend.chat.turn_limits import Progress, TurnLimits
+from aichat_backend.chat.turns import OpenedTurn
 
 _UNKNOWN = "There is no tool of this name; nothing ran."
 _DENIED = "The administrator does not allow this tool; nothing ran."
@@ -38,14 +38,14 @@ class Calls:
 
     def __init__(
         self,
-        history: Sequence[Message],
+        opened: OpenedTurn,
         draft: Draft,
         executions: Executions,
         *,
         limits: TurnLimits,
         progress: Progress,
     ) -> None:
-        self._history = history
+        self._opened = opened
         self._draft = draft
         self._executions = executions
         self._limits = limits
@@ -53,7 +53,8 @@ class Calls:
 
     async def make(self, calls: Sequence[ToolCallPart], offered: Mapping[str, Tool]) -> Sequence[WaitingCall]:
         """Run what may run, refuse what may not; the rest waits for the user."""
-        tainted = is_tainted(self._history, self._draft.parts())
+        # What was not read may hold anything.
+        tainted = self._opened.is_cut or is_tainted(self._opened.history, self._draft.parts())
         waiting: list[WaitingCall] = []
         running: list[tuple[ToolCallPart, Tool]] = []
         for call in self._within_limit(calls):

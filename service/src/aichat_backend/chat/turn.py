@@ -90,7 +90,7 @@ class Turn:
             begin_calls=begin_calls,
         )
         self._progress = Progress(resources.limits, opened.history)
-        self._calls = Calls(opened.history, draft, self._executions, limits=resources.limits, progress=self._progress)
+        self._calls = Calls(opened, draft, self._executions, limits=resources.limits, progress=self._progress)
         self._decided: DecidedCalls | None = None
         if opened.decision is not None:
             self._decided = DecidedCalls(opened.message, opened.decision, resources.toolbox, self._executions)

@@ -21,7 +21,9 @@ class OpenedTurn(Struct, frozen=True, kw_only=True):
     created: bool = False
     """Whether the session is new."""
     history: tuple[Message, ...]
-    """All that the answer follows, oldest first. The last is the user's message, or the approval that was decided."""
+    """What the answer follows, oldest first. The last is the user's message, or the approval that was decided."""
+    is_cut: bool = False
+    """Whether the session has more before that: of very long ones, only the newest messages are read."""
     decision: Decision | None = None
     """What the user decided on that approval, which is this turn's alone to carry out."""
     replaces: tuple[str, ...] = ()

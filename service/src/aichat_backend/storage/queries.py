@@ -46,7 +46,7 @@ def _page(statement: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
     return statement.limit(bindparam("limit")).offset(bindparam("offset"))
 
 
-SESSION = select(sessions.c.pk, *SESSION_COLUMNS).where(IS_SESSION)
+SESSION = select(sessions.c.pk, sessions.c.message_count, *SESSION_COLUMNS).where(IS_SESSION)
 
 LOCKED_SESSION = SESSION.with_for_update()
 """Kept from other writers, where they do not come one by one anyway."""
@@ -121,7 +121,6 @@ DELETE_OWNER = delete(owners).where(owners.c.user_id == bindparam("owner"))
 _MESSAGES = select(*MESSAGE_COLUMNS).select_from(messages.outerjoin(approvals)).where(IN_SESSION)
 
 ALL_MESSAGES = _MESSAGES.order_by(messages.c.position)
-MESSAGES_UP_TO = ALL_MESSAGES.where(messages.c.position <= bindparam("last"))
 MESSAGES_PAGE = ALL_MESSAGES.where(messages.c.position.between(bindparam("first"), bindparam("last")))
 NUMBER_OF_MESSAGES = select(sessions.c.message_count).where(IS_SESSION)
 """No row when the user has no such session."""

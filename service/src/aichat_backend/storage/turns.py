@@ -28,6 +28,9 @@ from aichat_backend.storage.text import is_plain, require_well_formed, storable_
 
 _LONGEST_ID = 64
 
+_LONGEST_HISTORY = 500
+"""Messages that an answer follows. They are read while other writers wait, and hardly a model has room for more."""
+
 
 class SqlTurnStore:
     """Turns in SQL. A session's `updated_at` moves with all that is said or decided in it."""
@@ -81,10 +84,15 @@ class SqlTurnStore:
 
         def go_on(connection: Connection) -> OpenedTurn:
             row, created = grow_or_insert_session(connection, wanted, self._database.insert)
-            before = supersede(connection, wanted, row.pk, _history(connection, wanted), now)
+            last = row.message_count - 1
+            before = supersede(connection, wanted, row.pk, _history(connection, wanted, last), now)
             message_pk = insert_message(connection, message, user_id, row.pk, row.message_count)
             turn = OpenedTurn(
-                run_id=self._new_id(), session=session_of(row), created=created, history=(*before, message)
+                run_id=self._new_id(),
+                session=session_of(row),
+                created=created,
+                history=(*before, message),
+                is_cut=last > _LONGEST_HISTORY,
             )
             return self._begun(connection, turn, now, row.pk, message_pk)
 
@@ -104,12 +112,18 @@ class SqlTurnStore:
         def reopen(connection: Connection) -> OpenedTurn:
             row = the_session(connection, queries.LOCKED_SESSION, parameters)
             session = session_of(row)
-            said = supersede(connection, session, row.pk, _history(connection, session), now)
+            said = supersede(connection, session, row.pk, _history(connection, session, row.message_count), now)
             asked = max((place for place, message in enumerate(said, 1) if message.role is Role.USER), default=0)
             if not asked:
                 raise Conflict("There is no question to answer again.", code="nothing_to_regenerate")
             replaces = tuple(message.id for message in said[asked:])
-            turn = OpenedTurn(run_id=self._new_id(), session=session, history=said[:asked], replaces=replaces)
+            turn = OpenedTurn(
+                run_id=self._new_id(),
+                session=session,
+                history=said[:asked],
+                is_cut=row.message_count > _LONGEST_HISTORY,
+                replaces=replaces,
+            )
             followed = connection.execute(queries.LOCKED_MESSAGE, {**parameters, "message": turn.message.id}).one()
             return self._begun(connection, turn, now, row.pk, followed.pk)
 
@@ -154,11 +168,12 @@ class SqlTurnStore:
             connection.execute(queries.TOUCH_SESSION, {**parameters, "now": now})
             status = claim(connection, approval_of(found), found.message_pk, decision, now)
             row = connection.execute(queries.SESSION, parameters).one()
-            history = connection.execute(queries.MESSAGES_UP_TO, {**parameters, "last": found.position})
+            session = session_of(row)
             turn = OpenedTurn(
                 run_id=self._new_id(),
-                session=session_of(row),
-                history=tuple(map(message_of, history)),
+                session=session,
+                history=_history(connection, session, found.position),
+                is_cut=found.position > _LONGEST_HISTORY,
                 decision=decision,
             )
             note_decision(connection, AuditAction(status.value), turn.message, turn.session, now)
@@ -231,5 +246,7 @@ def _named(session: Session) -> dict[str, str]:
     return {"owner": session.user_id, "session": session.id}
 
 
-def _history(connection: Connection, session: Session) -> tuple[Message, ...]:
-    return tuple(map(message_of, connection.execute(queries.ALL_MESSAGES, _named(session))))
+def _history(connection: Connection, session: Session, last: int) -> tuple[Message, ...]:
+    """The messages up to a position, as many as an answer follows."""
+    bounds = {"first": last - _LONGEST_HISTORY + 1, "last": last}
+    return tuple(map(message_of, connection.execute(queries.MESSAGES_PAGE, {**_named(session), **bounds})))
