@@ -49,7 +49,7 @@ async def _migrate(url: str) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let tests that start processes run one after the other, whoever shares the work: they look for free ports."""
+    """Let tests that start processes run one after the other, whoever shares the work, unless one has another place."""
     for item in items:
-        if item.get_closest_marker("starts_processes"):
+        if item.get_closest_marker("starts_processes") and not item.get_closest_marker("xdist_group"):
             item.add_marker(pytest.mark.xdist_group("processes"))

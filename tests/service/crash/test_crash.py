@@ -20,9 +20,9 @@ from fakes.crash_checks import Checks
 from fakes.crash_journal import Journal
 from fakes.crash_server import CrashServer
 from fakes.crash_traffic import TALK, WORK, User, chatting
-from fakes.databases import POSTGRES, SQLITE
+from fakes.databases import POSTGRES
 from fakes.postgres import PostgresServer
-from fakes.processes import STARTS_PROCESSES
+from fakes.processes import BESIDE_THE_OTHERS, STARTS_PROCESSES
 from fakes.sql import column
 
 pytestmark = [STARTS_PROCESSES, pytest.mark.thorough]
@@ -37,7 +37,8 @@ KILLED_WHILE_STARTING = 0.1
 """How many of the starts do not come to their end, either."""
 
 
-@pytest.fixture(params=[SQLITE, POSTGRES])
+# Each takes minutes, and the two together no longer than one.
+@pytest.fixture(params=[pytest.param("sqlite", marks=BESIDE_THE_OTHERS), POSTGRES])
 def urls(request: pytest.FixtureRequest, tmp_path: Path) -> list[str]:
     """A database for each server."""
     if request.param == "sqlite":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -14,6 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPResponse
+from itertools import cycle
 from pathlib import Path
 from typing import Any, Self
 
@@ -31,10 +33,27 @@ def run(*arguments: str, environment: Mapping[str, str] | None = None) -> subpro
 
 
 def free_port() -> int:
-    """A port that nobody listens on just now."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
+    """A port that nobody listens on just now, and that nobody else is given: no other worker, and no client."""
+    while True:
+        port = next(_ports)
+        try:
+            socket.create_server(("127.0.0.1", port)).close()
+        except OSError:
+            continue
         return port
+
+
+def _own_ports() -> Iterator[int]:
+    """Those of this worker, beginning with a random one; all below the ones that clients are given by the system."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    each = _PORTS[worker % _WORKERS :: _WORKERS]
+    first = random.randrange(len(each))
+    return cycle((*each[first:], *each[:first]))
+
+
+_PORTS = range(11_000, 32_000)
+_WORKERS = 16
+_ports = _own_ports()
 
 
 @dataclass(frozen=True)
@@ -68,6 +87,8 @@ class Service:
 
     def __enter__(self) -> Self:
         self.wait_for("listening")
+        # On a busy machine it listens before the database is open.
+        self.wait_for("dead_runs_looked_for", "database_unusable")
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -78,16 +99,16 @@ class Service:
         self._process.stdout.close()
         self._errors.close()
 
-    def wait_for(self, event: str) -> dict[str, Any]:
-        """Wait until the log tells of an event."""
+    def wait_for(self, *events: str) -> dict[str, Any]:
+        """Wait until the log tells of one of these events."""
 
         def told() -> dict[str, Any] | None:
-            return next((line for line in self.log if line["event"] == event), None)
+            return next((line for line in self.log if line["event"] in events), None)
 
         with self._logged:
             self._logged.wait_for(lambda: told() or not self._reader.is_alive(), PATIENCE)
         found = told()
-        assert found is not None, f"no {event!r} in the log: {self.log}"
+        assert found is not None, f"none of {events} in the log: {self.log}"
         return found
 
     def told(self, event: str) -> list[dict[str, Any]]:
