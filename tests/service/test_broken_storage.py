@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes.disks import small_disk
+from fakes.disks import LimitedFiles, small_disk
 from fakes.program import Service
 
 pytestmark = [pytest.mark.starts_processes, pytest.mark.thorough]
@@ -206,6 +206,19 @@ def test_on_a_full_disk_the_history_can_be_read_and_with_room_all_goes_on(tmp_pa
         assert service.messages(session)[: len(before)] == before
 
 
+def test_a_limit_on_the_size_of_files_is_not_taken_for_a_disk_that_fails(tmp_path: Path) -> None:
+    limits = LimitedFiles(tmp_path)
+    with Service(tmp_path) as service:
+        limits.fill(service.pid)
+        assert service.ask("Is there room?").status == 503
+        line = service.request("GET", "/ready").body["checks"]["database"]
+        assert line.startswith(f"The database {tmp_path}/chat.db cannot grow: ")
+        assert limits.remedy in line
+
+        limits.free(service.pid)
+        assert_usable(service)
+
+
 def test_an_answer_under_way_while_the_disk_is_full_has_one_end(tmp_path: Path) -> None:
     with small_disk(tmp_path) as disk, Service(disk.folder, AICHAT_MOCK_DELAY_MS="60") as service:
         asked = service.ask_streaming("What was before?")
@@ -228,6 +241,6 @@ def test_a_start_on_a_full_disk_tells_so_and_works_when_there_is_room(tmp_path: 
             disk.fill(service.pid)
             ready = service.request("GET", "/ready")
             assert ready.status == 503
-            assert "Make room on" in ready.body["checks"]["database"]
+            assert disk.remedy in ready.body["checks"]["database"]
             disk.free(service.pid)
             assert_usable(service)

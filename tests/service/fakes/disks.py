@@ -19,6 +19,10 @@ class SmallDisk(Protocol):
     @property
     def folder(self) -> Path: ...
 
+    @property
+    def remedy(self) -> str:
+        """What an operator is told to see to."""
+
     def fill(self, pid: int) -> None: ...
 
     def free(self, pid: int) -> None: ...
@@ -28,7 +32,7 @@ class SmallDisk(Protocol):
 def small_disk(folder: Path) -> Iterator[SmallDisk]:
     """A disk of its own where we may mount one; else a process whose files may not grow."""
     if os.geteuid() != 0:
-        yield _LimitedFiles(folder)
+        yield LimitedFiles(folder)
         return
     folder = folder / "disk"
     folder.mkdir()
@@ -40,6 +44,8 @@ def small_disk(folder: Path) -> Iterator[SmallDisk]:
 
 
 class _Mounted:
+    remedy = "Make room on"
+
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._filler = folder / "filler"
@@ -56,7 +62,11 @@ class _Mounted:
         self._filler.unlink()
 
 
-class _LimitedFiles:
+class LimitedFiles:
+    """A folder in which a process cannot make files grow, although there is room."""
+
+    remedy = "RLIMIT_FSIZE"
+
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import pwd
+import resource
 import stat
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,6 +89,20 @@ def is_full(folder: Path) -> bool:
     """Whether there is hardly any room on the folder's disk."""
     disk = os.statvfs(folder)
     return disk.f_bavail * disk.f_frsize < _HARDLY_ANY
+
+
+def what_is_limited(path: Path) -> str | None:
+    """Why a file of the database may not grow although its disk has room; None when that is not the trouble."""
+    limit, _highest = resource.getrlimit(resource.RLIMIT_FSIZE)
+    if limit == resource.RLIM_INFINITY:
+        return None
+    largest = max(file.stat().st_size for file in (path, *companions_of(path)) if file.exists())
+    if largest + _HARDLY_ANY <= limit:
+        return None
+    return (
+        f"The database {path} cannot grow: this process may write files of {limit:,} bytes at most (RLIMIT_FSIZE)."
+        " Raise that limit where the service is started: ulimit -f unlimited"
+    )
 
 
 def companions_of(path: Path) -> tuple[Path, ...]:

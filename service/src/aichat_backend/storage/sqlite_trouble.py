@@ -8,7 +8,7 @@ from pathlib import Path
 from sqlalchemy import exc
 
 from aichat_backend.storage.errors import DamagedDatabase, DatabaseUnavailable, InaccessibleDatabase, StorageError
-from aichat_backend.storage.sqlite_file import is_full, what_is_closed
+from aichat_backend.storage.sqlite_file import is_full, what_is_closed, what_is_limited
 
 _TO_REPLACE = "Move it away together with its -wal and -shm, and put a backup in its place."
 
@@ -55,7 +55,9 @@ def _seen(path: Path) -> str | None:
     """What SQLite has no words for."""
     try:
         closed = what_is_closed(path)
-        return str(_full(path)) if closed is None and is_full(path.parent) else closed
+        if closed is None and is_full(path.parent):
+            return str(_full(path))
+        return closed or what_is_limited(path)
     except OSError as error:
         return f"The database {path} cannot be reached: {error.strerror}. See to the folder {path.parent} and its disk."
 
