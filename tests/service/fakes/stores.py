@@ -8,7 +8,8 @@ from typing import Any
 from sqlalchemy import Connection, delete, select
 
 from aichat_backend.chat.approvals import Decision
-from aichat_backend.chat.conversation import random_id
+from aichat_backend.chat.conversation import Page, random_id
+from aichat_backend.chat.search import FoundSession
 from aichat_backend.chat.turns import OpenedTurn
 from aichat_backend.chat.underway import Owner
 from aichat_backend.errors import Conflict
@@ -16,18 +17,26 @@ from aichat_backend.storage import queries
 from aichat_backend.storage.clock import Clock, utc_now
 from aichat_backend.storage.conversations import SqlConversationStore
 from aichat_backend.storage.database import Database
+from aichat_backend.storage.indexing import index_questions
 from aichat_backend.storage.tables import runs, sessions
 from aichat_backend.storage.turns import SqlTurnStore
 
 HERE = Owner("here", "1")
 
+_UNDER_WAY = select(runs.c.id)
 _LEAVE = delete(runs).where(runs.c.session_pk.in_(select(sessions.c.pk).where(queries.IS_SESSION)))
+
+
+def index_all(connection: Connection) -> None:
+    """Let all questions be found, as their runs see to within a second."""
+    index_questions(connection, connection.execute(_UNDER_WAY).scalars().all())
 
 
 class Store(SqlConversationStore, SqlTurnStore):
     """Conversations, and the turns in which they are made, in one.
 
-    A session is never busy here: whoever opens a turn leaves the one before it.
+    A session is never busy here: whoever opens a turn leaves the one before it. And a search comes late enough to find
+    every question.
     """
 
     def __init__(self, database: Database, *, clock: Clock = utc_now, new_id: Callable[[], str] = random_id) -> None:
@@ -52,10 +61,15 @@ class Store(SqlConversationStore, SqlTurnStore):
         await self.take_all(user_id)
         await self.erase_left(user_id)
 
+    async def find_sessions(self, user_id: str, query: str, *, page: int, limit: int) -> Page[FoundSession]:
+        await self._database.write(index_all)
+        return await super().find_sessions(user_id, query, page=page, limit=limit)
+
     async def _leaving_others(
         self, user_id: str, session_id: str | None, opening: Callable[[], Awaitable[OpenedTurn]]
     ) -> OpenedTurn:
         def leave(connection: Connection) -> None:
+            index_all(connection)
             connection.execute(_LEAVE, {"owner": user_id, "session": session_id})
 
         while True:

@@ -12,7 +12,7 @@ from aichat_backend.chat.conversation import Message, Page, Session, random_id
 from aichat_backend.chat.search import FoundSession
 from aichat_backend.errors import InvalidRequest
 from aichat_backend.storage import queries
-from aichat_backend.storage.adding import insert_session
+from aichat_backend.storage.adding import insert_empty_session
 from aichat_backend.storage.audit import AuditEntry, note
 from aichat_backend.storage.clock import Clock, utc_now
 from aichat_backend.storage.database import Storage
@@ -41,7 +41,7 @@ class SqlConversationStore:
         session = Session(self._new_id(), user_id, storable_title(title), now, now)
 
         def create(connection: Connection) -> Session:
-            insert_session(connection, session, self._database.insert)
+            insert_empty_session(connection, session, self._database.insert)
             return session
 
         return await self._database.write(create)
@@ -126,7 +126,7 @@ class SqlConversationStore:
         def clear(connection: Connection) -> None:
             session = session_of(the_session(connection, queries.LOCKED_SESSION, parameters))
             _remove(connection, parameters)
-            insert_session(connection, replace(session, updated_at=now), self._database.insert)
+            insert_empty_session(connection, replace(session, updated_at=now), self._database.insert)
             note(connection, cleared)
 
         await self._database.write(clear)

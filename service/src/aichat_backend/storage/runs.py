@@ -26,6 +26,7 @@ from aichat_backend.storage.audit import note, tool_started
 from aichat_backend.storage.clock import Clock, utc_now
 from aichat_backend.storage.database import Storage
 from aichat_backend.storage.encoding import with_repaired_text
+from aichat_backend.storage.indexing import index_questions
 from aichat_backend.storage.rows import MESSAGE_COLUMNS, message_of
 from aichat_backend.storage.tables import approvals, messages, runs, sessions
 from aichat_backend.storage.text import is_plain
@@ -111,6 +112,7 @@ def begin_run(
 
 def end_run(connection: Connection, turn: OpenedTurn) -> bool:
     """Whether the turn was still under way; it no longer is."""
+    index_questions(connection, [turn.run_id])
     return bool(connection.execute(END, {"run": turn.run_id}).rowcount)
 
 
@@ -128,6 +130,7 @@ class SqlRunStore:
         now = self._clock()
 
         def keep(connection: Connection) -> News:
+            index_questions(connection, ids)
             connection.execute(BEAT, {"ids": ids, "now": now})
             if drafts:
                 rows = [{"run": run_id, "kept": encoding.encode(drafts[run_id])} for run_id in sorted(drafts)]
@@ -182,6 +185,7 @@ class SqlRunStore:
         now = self._clock()
 
         def interrupt(connection: Connection) -> bool:
+            index_questions(connection, [sign.run_id])
             row = connection.execute(DEAD, {"run": sign.run_id}).one_or_none()
             ended = connection.execute(END_DEAD, {"run": sign.run_id, "last_beat": sign.beat}).rowcount
             if row is None or not ended:

@@ -77,10 +77,9 @@ def index_title(connection: Connection, owner: str, session_pk: int, title: str)
 
 
 def index_message(connection: Connection, owner: str, session_pk: int, message_pk: int, text: str) -> None:
-    """Let a session be found by a new message."""
-    words = indexed_words(owner, text)
-    if words:
-        connection.execute(_INSERT, {"session_pk": session_pk, "message_pk": message_pk, "words": words})
+    """Let a session be found by a message. One without words is put down all the same: it has been looked at."""
+    row = {"session_pk": session_pk, "message_pk": message_pk, "words": indexed_words(owner, text)}
+    connection.execute(_INSERT, row)
 
 
 def index_new_title(connection: Connection, owner: str, session_id: str, title: str) -> None:

@@ -52,7 +52,7 @@ class SqlTurnStore:
         parts: tuple[Part, ...],
         context: Mapping[str, str],
     ) -> OpenedTurn:
-        """Store a user's message, with the session if that is new.
+        """Store a user's message, with the session if that is new. Searches find it a moment later.
 
         Raises:
             InvalidRequest: when a text is not valid Unicode, or the id cannot be one.
@@ -77,8 +77,8 @@ class SqlTurnStore:
         )
 
         def begin(connection: Connection) -> OpenedTurn:
-            session_pk = insert_session(connection, wanted, self._database.insert, message_count=1)
-            message_pk = insert_message(connection, message, user_id, session_pk, 1)
+            session_pk = insert_session(connection, wanted, self._database.insert)
+            message_pk = insert_message(connection, message, session_pk, 1)
             turn = OpenedTurn(run_id=self._new_id(), session=wanted, created=True, history=(message,))
             return self._begun(connection, turn, now, session_pk, message_pk)
 
@@ -86,7 +86,7 @@ class SqlTurnStore:
             row, created = grow_or_insert_session(connection, wanted, self._database.insert)
             last = row.message_count - 1
             before = supersede(connection, wanted, row.pk, _history(connection, wanted, last), now)
-            message_pk = insert_message(connection, message, user_id, row.pk, row.message_count)
+            message_pk = insert_message(connection, message, row.pk, row.message_count)
             turn = OpenedTurn(
                 run_id=self._new_id(),
                 session=session_of(row),
