@@ -14,14 +14,13 @@ from pathlib import Path
 import msgspec
 import uvloop
 from aiohttp import ClientSession, ClientTimeout, TCPConnector
-from tests.bench.filling import Size
 from tests.bench.measurements import FULL, QUICK, Effort
 from tests.bench.processes import StartFailed
 from tests.bench.programme import measure
 from tests.bench.report import Figure, as_json, as_table, report
 from tests.bench.script import Incomplete
 from tests.bench.sides import open_stage
-from tests.bench.volume import LARGE, fill_both, measure_volume
+from tests.bench.volume import USERS, Scale, fill_both, measure_volume
 from tests.bench.wires import WIRES, Wire
 
 _LONGEST_RUN = 600.0
@@ -38,8 +37,8 @@ def main() -> int:
         metavar="USERS",
         type=int,
         nargs="?",
-        const=LARGE.users,
-        help="in place of all that: a million messages, or those of so many users, beside a small database",
+        const=USERS,
+        help="in place of all that: a million messages of so many users and a million of one, beside a small database",
     )
     options = parser.parse_args()
     began = time.monotonic()
@@ -49,7 +48,7 @@ def main() -> int:
             figures = (
                 runner.run(_measure(QUICK if options.quick else FULL, wires))
                 if options.volume is None
-                else _measure_volume(runner, Size(options.volume))
+                else _measure_volume(runner, Scale(options.volume))
             )
     except (StartFailed, Incomplete) as error:
         sys.stderr.write(f"bench: {error}\n")
@@ -82,13 +81,13 @@ async def _measure(effort: Effort, wires: Sequence[Wire]) -> list[Figure]:
                 return await measure(http, stage, effort, wires)
 
 
-def _measure_volume(runner: asyncio.Runner, large: Size) -> list[Figure]:
+def _measure_volume(runner: asyncio.Runner, scale: Scale) -> list[Figure]:
     async def measure(folder: Path) -> list[Figure]:
         async with asyncio.timeout(_LONGEST_RUN), ClientSession() as http:
-            return await measure_volume(http, folder, large)
+            return await measure_volume(http, folder, scale)
 
     with tempfile.TemporaryDirectory(prefix="aichat-bench-") as folder:
-        fill_both(Path(folder), large)
+        fill_both(Path(folder), scale)
         return runner.run(measure(Path(folder)))
 
 
