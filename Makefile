@@ -13,6 +13,8 @@ T ?=
 P ?=
 Q ?= What changed since yesterday?
 
+SCENARIOS := $(patsubst molecule/%/molecule.yml,%,$(wildcard molecule/*/molecule.yml))
+
 # Tests that start processes stay together on one of the workers.
 IN_PARALLEL := --numprocesses=auto --dist=loadgroup
 
@@ -37,10 +39,7 @@ demo-down: ## Remove the demo server
 ##@ Test
 .PHONY: test
 test: ## Everything: lint, unit and service tests, ansible-test, the molecule scenarios
-	@$(MAKE) --no-print-directory lint test-service ansible-test
-	$(MAKE) --no-print-directory molecule S=default
-	$(MAKE) --no-print-directory molecule S=providers
-	$(MAKE) --no-print-directory molecule S=offline
+	@$(MAKE) --no-print-directory lint test-service ansible-test molecule-all
 
 .PHONY: check
 check: setup ## The quick loop, under a minute: lint and the quick ones of the service's tests, no containers
@@ -79,9 +78,15 @@ ansible-test: setup ## The collection: ansible-test sanity and units, the built 
 	dev/ansible-test
 
 .PHONY: molecule
-molecule: setup node image ## Deploy onto a fresh server and probe it: make molecule S=default
-	@$(ENV); say "Molecule scenario $(S)"
-	molecule test --no-command-borders --scenario-name $(S)
+molecule: molecule-$(S) ## Deploy onto a fresh server and probe it: make molecule S=default
+
+.PHONY: molecule-all
+molecule-all: ## Every scenario, two at a time; each one's output comes when it has ended
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target $(SCENARIOS:%=molecule-%)
+
+molecule-%: setup node image
+	@$(ENV); say "Molecule scenario $*"
+	molecule test --no-command-borders --scenario-name $*
 
 .PHONY: bench
 bench: setup ## What a relayed chunk costs, beside a raw pass-through: make bench ARGS=--quick
