@@ -98,7 +98,7 @@ class Executions:
                         break
                     running |= {group.create_task(run_one(call), name=f"call {call.name}") for call in beginning}
                     if waiting:
-                        _, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+                        _ended, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
         finally:
             self._refuse_all(not_begun, NOT_RUN)
 
