@@ -543,6 +543,7 @@ async def test_the_day_s_tokens_end_an_answer_between_rounds_of_tools(
 ) -> None:
     toolbox = FakeToolbox([tool("look_up", policy=ToolPolicy.AUTO, read_only=True)])
     async with answering(stores, provider, tokens_per_day=1_000, toolbox=toolbox) as assistant:
+        await stores.conversations.create_session("1", "from before")
         await stores.usage.add("1", "m", Usage(500, 0))
         run = await assistant.ask("1", "s", "Why?", {})
         for number in range(2):

@@ -115,6 +115,7 @@ STATEMENTS: dict[str, tuple[Statement, set[str]]] = {
     "news of runs": (runs.NEWS, {RUN}),
     "session of a run": (runs.SESSION_OF_RUN, {RUN, f"sessions {ROW}"}),
     "run in a session": (runs.RUN_IN_SESSION, {SESSION, f"runs {ROW}"}),
+    "owner of what is counted": (usage.TOUCH_OWNER, {OWNER}),
     "run to stop": (runs.WANT_STOPPED, {RUN}),
     "beat of runs": (runs.BEAT, {RUN}),
     "keep a draft": (runs.KEEP, {RUN}),

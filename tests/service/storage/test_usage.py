@@ -19,8 +19,10 @@ MONDAY, TUESDAY = date(2026, 3, 2), date(2026, 3, 3)
 
 
 @pytest.fixture(autouse=True)
-def _late_on_monday(clock: SteppingClock) -> None:
+async def _late_on_monday(clock: SteppingClock, store: Store) -> None:
     clock.now, clock.step = datetime(2026, 3, 2, 23, 59, 59, tzinfo=UTC), timedelta(0)
+    for user in (ANN, BOB):
+        await ask(store, user, "s")
 
 
 async def test_answers_of_a_day_and_model_are_added_up(usage: SqlUsageStore, clock: SteppingClock) -> None:
@@ -69,3 +71,27 @@ async def test_it_outlives_conversations_and_goes_with_the_user(store: Store, us
 
     assert await usage.by_day(ANN) == ()
     assert await usage.spent_today(BOB) == 7
+
+
+async def test_what_an_answer_still_costs_whose_user_is_erased_is_not_counted(
+    usage: SqlUsageStore, store: Store
+) -> None:
+    """As of an answer that another process makes, which hears of it a little later."""
+    await store.delete_session(ANN, "s")
+    await usage.add(ANN, "opus", Usage(1, 2))
+    assert await usage.spent_today(ANN) == 3
+
+    await store.erase(ANN)
+    await usage.add(ANN, "opus", Usage(1, 2))
+
+    assert await usage.by_day(ANN) == ()
+
+
+async def test_whichever_comes_first_nothing_is_counted_of_a_user_who_is_erased(
+    usage: SqlUsageStore, store: Store
+) -> None:
+    for _ in range(10):
+        await ask(store, ANN, "s")
+        await asyncio.gather(store.erase(ANN), *(usage.add(ANN, "opus", Usage(1, 2)) for _ in range(3)))
+
+        assert await usage.by_day(ANN) == ()

@@ -7,14 +7,14 @@ from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, Executable, bindparam, func, select
+from sqlalchemy import Connection, Executable, bindparam, func, select, update
 
 from aichat_backend.chat.parts import Usage
 from aichat_backend.chat.usage import DailyUsage
 from aichat_backend.storage.clock import Clock, utc_now
 from aichat_backend.storage.database import Storage
 from aichat_backend.storage.rows import usage_row
-from aichat_backend.storage.tables import usage
+from aichat_backend.storage.tables import owners, usage
 from aichat_backend.storage.text import storable
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ BY_DAY = (
 SPENT = select(func.coalesce(func.sum(usage.c.input_tokens + usage.c.output_tokens), 0)).where(
     usage.c.user_id == bindparam("owner"), usage.c.day == bindparam("today")
 )
+
+TOUCH_OWNER = update(owners).where(owners.c.user_id == bindparam("owner")).values(session_count=owners.c.session_count)
 
 
 @cache
@@ -43,7 +45,10 @@ def _count(insert_or_update: InsertOrUpdate) -> Executable:
 def count_usage(
     connection: Connection, insert_or_update: InsertOrUpdate, user_id: str, model: str, usage: Usage, now: datetime
 ) -> None:
-    """Count the tokens of one answer on the account of that day."""
+    """Count the tokens of one answer on the account of that day, unless the user has been erased since it was asked."""
+    # The row in common with whoever erases: of the two, the later one sees what the other did.
+    if not connection.execute(TOUCH_OWNER, {"owner": user_id}).rowcount:
+        return
     counted = {"user_id": user_id, "day": now.date(), "model": storable(model), "answers": 1, **usage_row(usage)}
     connection.execute(_count(insert_or_update), counted)
 
