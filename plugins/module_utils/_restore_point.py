@@ -1,0 +1,146 @@
+# Copyright (c) 2026, the percona.pmm_ai_chat authors
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Files as they were before a run, kept until the run has ended well."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
+
+from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._atomic_file import (
+    Attributes,
+    FileProblem,
+    attributes_differ,
+    read_regular,
+    write_atomically,
+)
+from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._releases import remove_tree
+
+_CONTENTS = "contents.json"
+
+
+@dataclass(frozen=True)
+class Kept:
+    """One path as it was: a file with a copy, a link with a target, or nothing."""
+
+    path: str
+    copy: str | None = None
+    target: str | None = None
+    uid: int = 0
+    gid: int = 0
+    mode: int = 0
+    mtime_ns: int = 0
+
+    @property
+    def attributes(self) -> Attributes:
+        return Attributes(self.uid, self.gid, self.mode)
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a restore point holds. `adopted`: a run found it, left by one that did not end."""
+
+    note: Mapping[str, object]
+    files: tuple[Kept, ...]
+    adopted: bool = False
+
+
+class RestorePoint:
+    """A folder that is there as a whole or not at all, and that only its owner can read."""
+
+    def __init__(self, folder: str) -> None:
+        self.folder = folder
+
+    def read(self) -> Contents | None:
+        """What it holds, None when there is none."""
+        try:
+            with open(os.path.join(self.folder, _CONTENTS), encoding="utf-8") as stream:
+                found = json.load(stream)
+            return Contents(found["note"], tuple(Kept(**kept) for kept in found["files"]), found["adopted"])
+        except FileNotFoundError:
+            return None
+        except (ValueError, KeyError, TypeError):
+            raise FileProblem(f"The restore point {self.folder} is damaged: remove it.") from None
+
+    def take(self, paths: Iterable[str], note: Mapping[str, object]) -> None:
+        """Copy these files, in place of what was kept before."""
+        prepared = self.folder + ".part"
+        remove_tree(prepared)
+        os.makedirs(os.path.dirname(self.folder), mode=0o755, exist_ok=True)
+        os.mkdir(prepared, mode=0o700)
+        files = tuple(_keep(path, prepared, f"{number}") for number, path in enumerate(paths))
+        _write(prepared, Contents(note, files))
+        self.drop()
+        os.replace(prepared, self.folder)
+
+    def adopt(self, contents: Contents) -> None:
+        """Note that another run goes on with it: its files may have been edited since."""
+        if not contents.adopted:
+            _write(self.folder, replace(contents, adopted=True))
+
+    def changed(self, contents: Contents) -> list[Kept]:
+        """What is no longer as it was."""
+        return [kept for kept in contents.files if self._differs(kept)]
+
+    def restore(self, kept: Kept, back_up: Callable[[str], object]) -> None:
+        """Put one path back as it was, to the byte and to the second.
+
+        Args:
+            kept: the path.
+            back_up: is given the path of a file that is about to go.
+        """
+        if os.path.isfile(kept.path) and not os.path.islink(kept.path):
+            back_up(kept.path)
+        if kept.copy is not None:
+            write_atomically(kept.path, self._content(kept), kept.attributes)
+            os.utime(kept.path, ns=(kept.mtime_ns, kept.mtime_ns))
+        elif kept.target is not None:
+            prepared = kept.path + ".next"
+            remove_tree(prepared)
+            os.symlink(kept.target, prepared)
+            os.replace(prepared, kept.path)
+        else:
+            os.unlink(kept.path)
+
+    def drop(self) -> None:
+        """Forget it; a half-forgotten one is never taken for whole."""
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(os.path.join(self.folder, _CONTENTS))
+        remove_tree(self.folder)
+
+    def _differs(self, kept: Kept) -> bool:
+        if os.path.islink(kept.path):
+            return os.readlink(kept.path) != kept.target
+        if kept.target is not None:
+            return True
+        content = read_regular(kept.path)
+        if content is None or kept.copy is None:
+            return (content is None) != (kept.copy is None)
+        return content != self._content(kept) or attributes_differ(kept.path, kept.attributes)
+
+    def _content(self, kept: Kept) -> bytes:
+        content = read_regular(os.path.join(self.folder, str(kept.copy)))
+        if content is None:
+            raise FileProblem(f"The restore point {self.folder} lacks its copy of {kept.path}: remove it.")
+        return content
+
+
+def _keep(path: str, folder: str, name: str) -> Kept:
+    if os.path.islink(path):
+        return Kept(path, target=os.readlink(path))
+    content = read_regular(path)
+    if content is None:
+        return Kept(path)
+    found = os.lstat(path)
+    write_atomically(os.path.join(folder, name), content, Attributes(mode=0o600))
+    return Kept(path, name, None, found.st_uid, found.st_gid, found.st_mode & 0o7777, found.st_mtime_ns)
+
+
+def _write(folder: str, contents: Contents) -> None:
+    text = json.dumps(asdict(contents), indent=2, sort_keys=True) + "\n"
+    write_atomically(os.path.join(folder, _CONTENTS), text.encode(), Attributes(mode=0o600))

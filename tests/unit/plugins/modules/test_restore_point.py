@@ -1,0 +1,138 @@
+# Copyright (c) 2026, the percona.pmm_ai_chat authors
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The module restore_point."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.percona.pmm_ai_chat.plugins.modules import restore_point
+
+Run = Callable[..., dict[str, Any]]
+
+
+class Files:
+    """A file, a link, and the place of a file that is not there."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.file = folder / "chat.ini"
+        self.link = folder / "link"
+        self.missing = folder / "missing"
+        self.file.write_text("before")
+        self.file.chmod(0o640)
+        os.utime(self.file, (1, 1))
+        self.link.symlink_to("chat.ini")
+        self.paths = [str(path) for path in (self.file, self.link, self.missing)]
+
+    def change(self) -> None:
+        self.file.write_text("after")
+        self.file.chmod(0o600)
+        self.link.unlink()
+        self.link.write_text("no link")
+        self.missing.write_text("there")
+
+    def state(self) -> dict[str, tuple[int, int, str]]:
+        found = {}
+        for path in sorted(self.folder.iterdir()):
+            stat = path.lstat()
+            content = os.readlink(path) if path.is_symlink() else path.read_text()
+            # A link that is put back is a new one; what counts is where it leads.
+            found[path.name] = (stat.st_mode, 0 if path.is_symlink() else stat.st_mtime_ns, content)
+        return found
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Files:
+    folder = tmp_path / "files"
+    folder.mkdir()
+    return Files(folder)
+
+
+@pytest.fixture
+def point(run_module: Run, tmp_path: Path) -> Run:
+    return functools.partial(run_module, restore_point, path=str(tmp_path / "lib" / "point"))
+
+
+def test_six_times(point: Run, files: Files) -> None:
+    """Each state: check, check again, real; then all three when nothing is left to do."""
+    before = files.state()
+    for check in (True, True, False):
+        assert point(check=check, files=files.paths)["unfinished"] is False
+    files.change()
+    changed = files.state()
+    for check in (True, True, False):
+        assert files.state() == changed
+        answer = point(check=check, state="restored")
+        assert (answer["changed"], answer["restored"], answer["backups"]) == (True, files.paths, [])
+    assert files.state() == before
+    for check in (True, True, False):
+        answer = point(check=check, state="restored")
+        assert (answer["changed"], answer["restored"]) == (False, [])
+    for check in (True, True, False):
+        assert point(check=check, state="absent")["changed"] is True
+    for check in (True, True, False):
+        assert point(check=check, state="absent")["changed"] is False
+    assert files.state() == before
+
+
+def test_only_its_owner_reads_the_copies(point: Run, files: Files, tmp_path: Path) -> None:
+    point(files=files.paths)
+    assert oct((tmp_path / "lib" / "point").stat().st_mode & 0o777) == "0o700"
+    assert {oct(path.stat().st_mode & 0o777) for path in (tmp_path / "lib" / "point").iterdir()} == {"0o600"}
+
+
+def test_the_note_comes_back(point: Run, files: Files) -> None:
+    point(files=files.paths, note={"release": "1.0-abc"})
+    assert point(state="restored")["note"] == {"release": "1.0-abc"}
+
+
+def test_one_of_a_run_that_did_not_end_stays(point: Run, files: Files) -> None:
+    """It tells of the last time that is known to be good; what was edited since is backed up."""
+    point(files=files.paths)
+    files.file.write_text("edited")
+    files.file.chmod(0o640)
+    answer = point(files=files.paths)
+    assert (answer["changed"], answer["unfinished"]) == (False, True)
+    answer = point(state="restored")
+    assert files.file.read_text() == "before"
+    assert [Path(path).read_text() for path in answer["backups"]] == ["edited"]
+
+
+def test_one_that_is_taken_anew_is_of_now(point: Run, files: Files) -> None:
+    point(files=files.paths)
+    files.change()
+    now = files.state()
+    assert point(files=files.paths, renew=True)["unfinished"] is True
+    assert point(state="restored")["changed"] is False
+    assert files.state() == now
+
+
+def test_one_that_was_being_taken_when_the_run_was_killed_does_not_count(
+    point: Run, files: Files, tmp_path: Path
+) -> None:
+    (tmp_path / "lib" / "point.part").mkdir(parents=True)
+    assert point(state="restored")["found"] is False
+    assert point(files=files.paths)["unfinished"] is False
+    assert os.listdir(tmp_path / "lib") == ["point"]
+
+
+def test_a_damaged_one_is_told(point: Run, files: Files, tmp_path: Path) -> None:
+    point(files=files.paths)
+    (tmp_path / "lib" / "point" / "contents.json").write_text("{}")
+    assert "is damaged: remove it" in point(state="restored")["msg"]
+
+
+def test_without_one_nothing_is_restored(point: Run, files: Files) -> None:
+    files.change()
+    changed = files.state()
+    answer = point(state="restored")
+    assert (answer["found"], answer["changed"]) == (False, False)
+    assert files.state() == changed
