@@ -3,16 +3,23 @@
 import json
 import os
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 PROJECT = Path(__file__).parents[1]
+_COLLECTIONS = PROJECT / ".cache/collections"
 
 
-def on_the_controller(*command: str) -> subprocess.CompletedProcess[str]:
-    """Run an Ansible command against the servers of the scenario under test."""
+def on_the_controller(*command: str, edition: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Run an Ansible command against the scenario's servers, with this edition of the collection or with the project's."""
     scenario = Path(os.environ["MOLECULE_SCENARIO_DIRECTORY"])
     inventories = (PROJECT / "dev/server/inventory", scenario / "inventory")
-    environment = os.environ | {"ANSIBLE_INVENTORY": ",".join(map(str, inventories)), "ANSIBLE_FORCE_COLOR": "0"}
+    collections = (_COLLECTIONS,) if edition is None else (edition, _COLLECTIONS)
+    environment = os.environ | {
+        "ANSIBLE_INVENTORY": ",".join(map(str, inventories)),
+        "ANSIBLE_COLLECTIONS_PATH": ":".join(map(str, collections)),
+        "ANSIBLE_FORCE_COLOR": "0",
+    }
     return subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, check=False)
 
 
@@ -21,3 +28,11 @@ def deploy(**variables: object) -> str:
     done = on_the_controller("ansible-playbook", "playbooks/deploy_ai_chat.yml", "--extra-vars", json.dumps(variables))
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
+
+
+def play(
+    edition: Path | None, *options: str, name: str = "deploy_ai_chat", variables: Mapping[str, object] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a play of an edition of the collection, None for the project's, whatever comes of it."""
+    extra = ("--extra-vars", json.dumps(variables or {}))
+    return on_the_controller("ansible-playbook", f"percona.pmm_ai_chat.{name}", *extra, *options, edition=edition)

@@ -1,16 +1,21 @@
 """A client of a PMM server that needs no open port: every request is a curl on the server itself, through its nginx."""
 
+from __future__ import annotations
+
 import json
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from testinfra.backend.base import CommandResult
 from testinfra.host import Host
+
+from polling import until
 
 PASSWORDS = {"alice": "alice-password", "bob": "bob-password"}
 USER_IDS = {"alice": "11", "bob": "12"}
-_ALWAYS = ("--silent", "--show-error", "--insecure", "--max-time", "60")
+_ALWAYS = ("--silent", "--show-error", "--insecure", "--max-time", "120")
 
 
 @dataclass(frozen=True)
@@ -32,6 +37,22 @@ class ArrivedEvent:
 
     at: float
     data: dict[str, Any]
+
+
+class Reading:
+    """A stream that is being read on the server while other things happen."""
+
+    def __init__(self, host: Host, command: str) -> None:
+        self._host = host
+        self._file = str(host.check_output("mktemp"))
+        script = shlex.quote(f"{{ {command}; }} >{self._file} 2>&1; echo ended >>{self._file}")
+        assert host.run(f"setsid sh -c {script} </dev/null >/dev/null 2>&1 &").rc == 0
+        until("the answer has begun", lambda: host.run(f"grep --quiet ' data: ' {self._file}").rc == 0)
+
+    def events(self) -> list[ArrivedEvent]:
+        """Return its events, once it has ended."""
+        until("the stream has ended", lambda: self._host.run(f"tail -n 1 {self._file} | grep --quiet '^ended'").rc == 0)
+        return _arrived(self._host.run(f"cat {self._file}"))
 
 
 class PMMClient:
@@ -80,22 +101,26 @@ class PMMClient:
 
     def ask(self, message: str, session_id: str) -> list[ArrivedEvent]:
         """Send a message and at once read its answer as a stream; both in one command, so that nothing is missed."""
+        return _arrived(self._host.run(self._asking(message, session_id)))
+
+    def ask_in_background(self, message: str, session_id: str) -> Reading:
+        """Do the same and return as soon as the first event is there."""
+        return Reading(self._host, self._asking(message, session_id))
+
+    def _asking(self, message: str, session_id: str) -> str:
         question = json.dumps({"message": message, "session_id": session_id})
         send = ["--fail", "--header", "Content-Type: application/json", "--data-raw", question]
         started = f"$({self._command(*send, self._base + '/v1/chat/send?streaming=true')})"
         address = """sed 's/.*"stream_url": *"\\([^"]*\\)".*/\\1/'"""
-        return self._read_events(f'"{self._base}$(echo "{started}" | {address})"')
+        return self._reading(f'"{self._base}$(echo "{started}" | {address})"')
 
     def events(self, path: str) -> list[ArrivedEvent]:
         """Read an event stream from its start to its end, noting when each event came."""
-        return self._read_events(shlex.quote(self._base + path))
+        return _arrived(self._host.run(self._reading(shlex.quote(self._base + path))))
 
-    def _read_events(self, quoted_url: str) -> list[ArrivedEvent]:
+    def _reading(self, quoted_url: str) -> str:
         stamp = 'while IFS= read -r line; do printf "%s %s\\n" "$(date +%s.%N)" "$line"; done'
-        stream = self._host.run(f"{self._command('--no-buffer', '--fail')} {quoted_url} | {stamp}")
-        events = [_event(line) for line in stream.stdout.splitlines() if " data: " in line]
-        assert events, stream.stderr
-        return events
+        return f"{self._command('--no-buffer', '--fail')} {quoted_url} | {stamp}"
 
     def _curl(self, *arguments: str) -> str:
         command = self._host.run(self._command(*arguments))
@@ -104,6 +129,12 @@ class PMMClient:
 
     def _command(self, *arguments: str) -> str:
         return shlex.join(["curl", *_ALWAYS, *self._credentials, *arguments])
+
+
+def _arrived(stream: CommandResult) -> list[ArrivedEvent]:
+    events = [_event(line) for line in str(stream.stdout).splitlines() if " data: " in line]
+    assert events, stream.stderr
+    return events
 
 
 def _event(line: str) -> ArrivedEvent:

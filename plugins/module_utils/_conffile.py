@@ -6,9 +6,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import hashlib
 import json
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 
@@ -65,6 +68,17 @@ def decide(current: bytes | None, shipped: bytes, baseline: bytes, record: Recor
     return Plan(Decision.KEEP, record.offered != fresh.offered, Record(record.placed, fresh.offered))
 
 
+@contextlib.contextmanager
+def _alone_in(folder: str) -> Iterator[None]:
+    """Let no other play on this host write here meanwhile: what it remembers would be lost."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
 class PlacedFiles:
     """The small state file that remembers, for every path, what was last placed there."""
 
@@ -76,14 +90,15 @@ class PlacedFiles:
         return Record(known.get("placed"), known.get("offered"))
 
     def put(self, config: str, record: Record) -> None:
-        known = self._load()
         entry = {"placed": record.placed, "offered": record.offered}
-        if known.get(config) == entry:
+        if self._load().get(config) == entry:
             return
-        known[config] = entry
-        os.makedirs(os.path.dirname(self._path), mode=0o755, exist_ok=True)
-        content = json.dumps(known, indent=2, sort_keys=True) + "\n"
-        write_atomically(self._path, content.encode(), Attributes(mode=0o644))
+        folder = os.path.dirname(self._path)
+        os.makedirs(folder, mode=0o755, exist_ok=True)
+        with _alone_in(folder):
+            known = {**self._load(), config: entry}
+            content = json.dumps(known, indent=2, sort_keys=True) + "\n"
+            write_atomically(self._path, content.encode(), Attributes(mode=0o644))
 
     def _load(self) -> dict[str, dict[str, str | None]]:
         content = read_regular(self._path)

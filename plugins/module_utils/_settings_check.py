@@ -19,7 +19,7 @@ from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._run_as import
 from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._supervisord import SupervisordProblem, discover
 
 PROGRAM = "aichat-backend"
-_PATIENCE = 60
+_PATIENCE = 120
 # What of the program's command line decides where its settings come from.
 _SOURCES = re.compile(r"--env-only(?=\s|$)|--config(?:=|\s+)\S+")
 

@@ -39,7 +39,7 @@ options:
     elements: path
     default: []
   note:
-    description: What to remember beside the files. It is returned by O(state=restored).
+    description: What to remember beside the files. It is returned as long as the restore point is there.
     type: dict
     default: {}
   renew:
@@ -81,8 +81,8 @@ found:
   type: bool
   sample: true
 note:
-  description: What was remembered beside the files.
-  returned: when O(state=restored) and there is a restore point
+  description: What is remembered beside the files.
+  returned: when there is a restore point, and O(state) is not V(absent)
   type: dict
   sample: {release: 0.1.0-0f343b093112}
 restored:
@@ -115,7 +115,8 @@ def taken(module: AnsibleModule, point: RestorePoint) -> dict[str, object]:
             point.take(module.params["files"], module.params["note"])
         elif contents is not None:
             point.adopt(contents)
-    return {"changed": take, "unfinished": contents is not None}
+    note = module.params["note"] if take or contents is None else contents.note
+    return {"changed": take, "unfinished": contents is not None, "note": note}
 
 
 def restored(module: AnsibleModule, point: RestorePoint) -> dict[str, object]:

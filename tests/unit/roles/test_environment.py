@@ -27,7 +27,7 @@ def left_over_model(in_the_ini: str | None, **variables: Any) -> object:
     given = {
         "ai_chat_default_environment": {"AICHAT_LLM_PROVIDER": "openai"},
         "ai_chat_earlier_model": VARIABLES["ai_chat_earlier_model"],
-        "ai_chat_ini_before": {"environment": found},
+        "ai_chat_found_environment": found,
         **variables,
     }
     template = trust_as_template(VARIABLES["ai_chat_left_over_model"])

@@ -15,7 +15,8 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
 
 ROLE = Path(__file__).resolve().parents[3] / "roles" / "ai_chat"
-ASK = yaml.safe_load((ROLE / "tasks" / "verify.yml").read_text())[0]["block"][0]
+TASKS = yaml.safe_load((ROLE / "tasks" / "verify.yml").read_text())[0]["block"]
+ASK = next(task for task in TASKS if task["name"] == "Ask for its health")
 
 
 @pytest.mark.parametrize(

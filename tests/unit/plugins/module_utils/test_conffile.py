@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,13 @@ def test_records_survive(tmp_path: Path) -> None:
     assert PlacedFiles(state).get("/a") == Record("1", "2")
     assert PlacedFiles(state).get("/b") == Record("3", None)
     assert PlacedFiles(state).get("/c") == Record()
+
+
+def test_plays_at_the_same_time_remember_what_each_of_them_placed(tmp_path: Path) -> None:
+    state = str(tmp_path / "placed.json")
+    with ThreadPoolExecutor(8) as plays:
+        list(plays.map(lambda number: PlacedFiles(state).put(f"/{number}", Record("1", "2")), range(40)))
+    assert [number for number in range(40) if PlacedFiles(state).get(f"/{number}") != Record("1", "2")] == []
 
 
 def test_the_same_record_is_not_written_again(tmp_path: Path) -> None:

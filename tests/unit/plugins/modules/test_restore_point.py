@@ -91,6 +91,7 @@ def test_only_its_owner_reads_the_copies(point: Run, files: Files, tmp_path: Pat
 
 def test_the_note_comes_back(point: Run, files: Files) -> None:
     point(files=files.paths, note={"release": "1.0-abc"})
+    assert point(files=files.paths, note={"release": "2.0-abc"})["note"] == {"release": "1.0-abc"}
     assert point(state="restored")["note"] == {"release": "1.0-abc"}
 
 

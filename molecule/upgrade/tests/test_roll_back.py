@@ -1,0 +1,92 @@
+"""Upgrades that go wrong, and ways back."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from testinfra.host import Host
+
+from canary import API_KEY
+from controller import on_the_controller, play
+from editions import BROKEN, OLDER
+from pmm_client import PMMClient
+
+pytestmark = pytest.mark.usefixtures("with_older")
+
+CONFIGURATION = (
+    "/etc/supervisord.d /etc/aichat-backend /srv/aichat-backend/mcp-servers.json /etc/nginx/aichat /etc/nginx/conf.d "
+    "/usr/sbin/aichat-backend /var/lib/aichat-backend/placed.json"
+)
+
+
+def state(host: Host) -> str:
+    """Every file of the configuration with its owner, mode, time and content."""
+    listed = host.check_output(f"find {CONFIGURATION} -type f -printf '%p %u %g %m %T@\\n' | sort")
+    return str(listed) + str(host.check_output(f"find {CONFIGURATION} -type f -exec sha256sum {{}} + | sort"))
+
+
+def version(host: Host) -> str:
+    """The version that answers."""
+    return str(json.loads(host.check_output("curl --fail --silent http://localhost:3001/health"))["version"])
+
+
+@pytest.mark.parametrize(
+    ("edition", "ending"), [("ends_at_its_start", "cannot begin with"), ("never_healthy", "waits for ever")]
+)
+def test_a_release_that_is_not_healthy_goes_and_the_older_one_comes_back_with_all_that_is_its_own(
+    host: Host, alice: PMMClient, request: pytest.FixtureRequest, edition: str, ending: str
+) -> None:
+    """Neither the new key nor the new port nor the locations of nginx stay."""
+    session = alice.create_session("before the upgrade")
+    before = state(host)
+    changes: dict[str, object] = {
+        "ai_chat_port": 3111,
+        "ai_chat_api_key": f"{API_KEY}-new",
+        "ai_chat_environment": {"AICHAT_MAX_FILES": 3},
+    }
+
+    done = play(request.getfixturevalue(edition), "-vvv", "--diff", **changes)
+
+    said = done.stdout + done.stderr
+    assert done.returncode != 0
+    assert re.search(rf"The server is as it was before this play, with the release {OLDER}-", said)
+    assert "The service is healthy." in said
+    assert ending in said, said
+    assert API_KEY not in said
+    assert state(host) == before
+    assert version(host) == OLDER
+    assert not host.file("/var/lib/aichat-backend/restore-point").exists
+    assert session in alice.session_ids()
+    assert BROKEN in host.check_output("ls /opt/aichat-backend/releases")
+
+
+def test_settings_that_the_new_release_refuses_touch_nothing(host: Host) -> None:
+    """The service itself says what is wrong, before anything is switched."""
+    before, process = state(host), host.check_output("supervisorctl pid aichat-backend")
+
+    done = play(None, variables={"ai_chat_environment": {"AICHAT_LLM_TEMPERATURE": "hot"}})
+
+    assert done.returncode != 0
+    assert "AICHAT_LLM_TEMPERATURE: 'hot' is not allowed" in done.stdout, done.stdout
+    assert state(host) == before
+    assert host.check_output("supervisorctl pid aichat-backend") == process
+    assert version(host) == OLDER
+
+
+def test_what_a_play_that_was_killed_left_open_is_done_by_the_next_one(host: Host, older: Path) -> None:
+    """It had placed a key and was killed before the restart: nothing on the server differs from what is wanted."""
+    killed = on_the_controller(
+        "ansible", "pmm-servers", "-m", "percona.pmm_ai_chat.restore_point", "-a", "files=/etc/aichat-backend/api-key"
+    )
+    assert killed.returncode == 0, killed.stdout + killed.stderr
+    process = host.check_output("supervisorctl pid aichat-backend")
+
+    foretold = play(older, "--check")
+    assert "Announce the restart" in foretold.stdout
+    assert host.check_output("supervisorctl pid aichat-backend") == process
+    done = play(older)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert host.check_output("supervisorctl pid aichat-backend") != process
+    assert not host.file("/var/lib/aichat-backend/restore-point").exists
