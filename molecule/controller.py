@@ -11,7 +11,7 @@ _COLLECTIONS = PROJECT / ".cache/collections"
 
 
 def on_the_controller(*command: str, edition: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """Run an Ansible command against the scenario's servers, with this edition of the collection or with the project's."""
+    """Run an Ansible command against the scenario's servers, with an edition of the collection or the project's."""
     scenario = Path(os.environ["MOLECULE_SCENARIO_DIRECTORY"])
     inventories = (PROJECT / "dev/server/inventory", scenario / "inventory")
     collections = (_COLLECTIONS,) if edition is None else (edition, _COLLECTIONS)

@@ -46,7 +46,7 @@ def test_a_release_that_is_not_healthy_goes_and_the_older_one_comes_back_with_al
         "ai_chat_environment": {"AICHAT_MAX_FILES": 3},
     }
 
-    done = play(request.getfixturevalue(edition), "-vvv", "--diff", **changes)
+    done = play(request.getfixturevalue(edition), "-vvv", "--diff", variables=changes)
 
     said = done.stdout + done.stderr
     assert done.returncode != 0
