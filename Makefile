@@ -15,7 +15,7 @@ Q ?= What changed since yesterday?
 
 SCENARIOS := $(patsubst molecule/%/molecule.yml,%,$(wildcard molecule/*/molecule.yml))
 
-# Tests that start processes stay together on one of the workers.
+# One by one, as each worker gets free: in this mode nothing is handed out in batches.
 IN_PARALLEL := --numprocesses=auto --dist=loadgroup
 
 ##@ Use

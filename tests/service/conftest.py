@@ -49,7 +49,5 @@ async def _migrate(url: str) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let tests that start processes run one after the other, whoever shares the work, unless one has another place."""
-    for item in items:
-        if item.get_closest_marker("starts_processes") and not item.get_closest_marker("xdist_group"):
-            item.add_marker(pytest.mark.xdist_group("processes"))
+    """Let the longest begin first, each on a worker of its own; the others follow as workers get free."""
+    items.sort(key=lambda item: item.get_closest_marker("takes_minutes") is None)

@@ -20,12 +20,12 @@ from fakes.crash_checks import Checks
 from fakes.crash_journal import Journal
 from fakes.crash_server import CrashServer
 from fakes.crash_traffic import TALK, WORK, User, chatting
-from fakes.databases import POSTGRES
+from fakes.databases import POSTGRES, SQLITE
 from fakes.postgres import PostgresServer
-from fakes.processes import BESIDE_THE_OTHERS, STARTS_PROCESSES
+from fakes.processes import STARTS_PROCESSES, TAKES_MINUTES
 from fakes.sql import column
 
-pytestmark = [STARTS_PROCESSES, pytest.mark.thorough]
+pytestmark = [STARTS_PROCESSES, TAKES_MINUTES, pytest.mark.thorough]
 
 KILLS = int(os.environ.get("CRASH_KILLS", "200"))
 SEED = int(os.environ.get("CRASH_SEED", "0")) or random.SystemRandom().randrange(1, 10**9)
@@ -37,8 +37,7 @@ KILLED_WHILE_STARTING = 0.1
 """How many of the starts do not come to their end, either."""
 
 
-# Each takes minutes, and the two together no longer than one.
-@pytest.fixture(params=[pytest.param("sqlite", marks=BESIDE_THE_OTHERS), POSTGRES])
+@pytest.fixture(params=[SQLITE, POSTGRES])
 def urls(request: pytest.FixtureRequest, tmp_path: Path) -> list[str]:
     """A database for each server."""
     if request.param == "sqlite":

@@ -1,4 +1,4 @@
-"""The mark of tests that start whole processes: the quick loop leaves them out."""
+"""The marks of tests that start whole processes, which the quick loop leaves out, and of those to begin with."""
 
 from __future__ import annotations
 
@@ -6,5 +6,4 @@ import pytest
 
 STARTS_PROCESSES = pytest.mark.starts_processes
 
-BESIDE_THE_OTHERS = pytest.mark.xdist_group("beside")
-"""The mark of those that take minutes and mostly wait: another worker runs them meanwhile."""
+TAKES_MINUTES = pytest.mark.takes_minutes
