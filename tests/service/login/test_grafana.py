@@ -183,6 +183,8 @@ NONSENSE = {
     "a fraction": replying(200, b'{"id": 11.5}'),
     "a negative id": replying(200, b'{"id": -1, "isGrafanaAdmin": true}'),
     "an enormous id": replying(200, b'{"id": 9223372036854775808, "isGrafanaAdmin": true}'),
+    "not UTF-8": replying(200, b'{"id": 12, "uid": "\xff", "role": "\xff"}'),
+    "a list without an end": replying(200, b'{"id": 12, "teams": ' + b"[" * 100_000),
     "packed": replying(200, gzip.compress(json.dumps(ALICE.profile).encode()), **{"Content-Encoding": "gzip"}),
     "too much": replying(200, json.dumps(ALICE.profile | {"name": "a" * 300_000}).encode()),
     "half of it": breaking_off,

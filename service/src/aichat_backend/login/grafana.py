@@ -93,14 +93,14 @@ class Grafana:
             raise GrafanaUnavailable(self._told(f"no answer within {self._seconds:g} s")) from error
         except (ClientError, OSError) as error:
             raise GrafanaUnavailable(self._told(str(error) or type(error).__name__)) from error
-        except (_Trouble, DecodeError) as error:
+        except _Trouble as error:
             raise GrafanaUnavailable(self._told(str(error))) from error
 
     async def problem(self) -> str | None:
         """Why nobody could be let in; None when all is well."""
         try:
             async with asyncio.timeout(self._seconds):
-                status, _ = await self._get("api/health", Credentials())
+                status, _body = await self._get("api/health", Credentials())
         except TimeoutError:
             return self._told(f"no answer within {self._seconds:g} s")
         except (ClientError, OSError, _Trouble) as error:
@@ -138,7 +138,11 @@ class Grafana:
             raise Unauthenticated("Authentication required")
         if status != HTTPStatus.OK:
             raise _Trouble(f"{path} answered {status}")
-        return json.decode(body, type=answer)
+        try:
+            return json.decode(body, type=answer)
+        except (DecodeError, UnicodeError, RecursionError) as error:
+            # Text that is not UTF-8, and lists without end, have errors of their own.
+            raise _Trouble(f"{path} answered what cannot be read: {error}") from error
 
     async def _get(self, path: str, credentials: Credentials) -> tuple[int, bytes]:
         async with self._session.get(
