@@ -70,3 +70,10 @@ def test_what_is_indexed_is_each_word_once_with_its_owner(text: str) -> None:
     indexed = indexed_words("7", text).split()
 
     assert indexed == [f"7:{word}" for word in dict.fromkeys(words_of(text))]
+
+
+@pytest.mark.parametrize("letter", ["q", "क", "\N{DESERET SMALL LETTER LONG I}"])
+def test_what_is_indexed_of_a_long_text_is_no_more_than_postgresql_can_tell_apart(letter: str) -> None:
+    text = " ".join(f"{number:05}{letter * 50}" for number in range(20_000))
+
+    assert 900_000 < len(indexed_words("7", text).encode()) < 2**20
