@@ -89,6 +89,20 @@ class LongHistories(SqlConversationStore):
         await super().erase_left(user_id)
 
 
+class LongTaking(SqlConversationStore):
+    """What users have is not taken from them the first time until the test lets it be."""
+
+    def __init__(self, stores: Stores) -> None:
+        super().__init__(stores.turns._database)
+        self.reached = asyncio.Event()
+        self.go_on = asyncio.Event()
+
+    async def take_all(self, user_id: str) -> None:
+        self.reached.set()
+        await self.go_on.wait()
+        await super().take_all(user_id)
+
+
 class Connecting(FakeToolbox):
     """What was approved is there, while other servers are on their way."""
 
@@ -535,6 +549,27 @@ async def test_an_answer_that_begins_while_its_user_is_erased_leaves_nothing(
         await erasing
 
         assert (await asking).log.closed
+        assert (await stores.conversations.list_sessions("1", page=1, limit=1)).total == 0
+
+
+async def test_an_answer_that_ends_while_its_user_is_erased_can_no_longer_be_read(
+    stores: Stores, provider: ScriptedProvider
+) -> None:
+    slow = LongTaking(stores)
+    async with answering(replace(stores, conversations=slow), provider, titles=True) as assistant:
+        erasing = asyncio.create_task(assistant.erase("1"))
+        await slow.reached.wait()
+        run = await assistant.ask("1", "s", "Why?", {})
+        call = await provider.asked()
+        call.say("So.")
+        call.finish()
+        await run.ended()
+        slow.go_on.set()
+        await erasing
+
+        with pytest.raises(NotFound):
+            assistant.find("1", run.id)
+        assert not assistant._naming
         assert (await stores.conversations.list_sessions("1", page=1, limit=1)).total == 0
 
 

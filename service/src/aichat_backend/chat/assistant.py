@@ -198,9 +198,10 @@ class Assistant:
             while True:
                 await self._end_all_of(user_id)
                 await self._store.take_all(user_id)
-                # A question may have been on its way into the store: it is gone, but its answer would be counted.
+                # A question may have been on its way into the store: it is gone, but its answer would be counted, and
+                # could be read for a while where it has ended already.
                 left = [run for run in self._runs.values() if run.user_id == user_id]
-                if not left:
+                if not left and not self._finished.of(user_id):
                     break
                 for run in left:
                     run.stop(MessageStatus.STOPPED)
