@@ -13,7 +13,7 @@ from testinfra.host import Host
 
 from polling import until
 
-PASSWORDS = {"alice": "alice-password", "bob": "bob-password"}
+PASSWORDS = {"alice": "alice-password", "bob": "bob-password", "carol": "carol-password"}
 USER_IDS = {"alice": "11", "bob": "12"}
 _ALWAYS = ("--silent", "--show-error", "--insecure", "--max-time", "120")
 

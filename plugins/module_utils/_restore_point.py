@@ -97,6 +97,8 @@ class RestorePoint:
         if os.path.isfile(kept.path) and not os.path.islink(kept.path):
             back_up(kept.path)
         if kept.copy is not None:
+            # The folder may have gone with its last file.
+            os.makedirs(os.path.dirname(kept.path), mode=0o755, exist_ok=True)
             write_atomically(kept.path, self._content(kept), kept.attributes)
             os.utime(kept.path, ns=(kept.mtime_ns, kept.mtime_ns))
         elif kept.target is not None:

@@ -12,8 +12,9 @@ short_description: Keep locations in an own file and include them in a server bl
 version_added: 0.1.0
 description:
   - Places a file with locations and one line that includes it in each server block that listens on given ports.
-  - The whole configuration is tested with C(nginx -t) before and after. When nginx is broken already, nothing is touched;
-    when it refuses the new locations, everything is put back as it was and nginx's own message is shown.
+  - The whole configuration is tested with C(nginx -t) before and after. When nginx is broken already, and not by the locations,
+    nothing is added; when it refuses the change, everything is put back as it was and nginx's own message is shown.
+  - A line or a file that got lost, as when PMM replaced its configuration, is put back.
   - Nothing is reloaded; that is for the caller.
 extends_documentation_fragment:
   - percona.pmm_ai_chat.attributes
@@ -22,7 +23,9 @@ attributes:
     details: The configuration as it is gets tested then, too.
 options:
   state:
-    description: Whether the locations are there. V(absent) removes the file and the line.
+    description:
+      - Whether the locations are there. V(absent) removes the file and the line, also from an nginx that is broken.
+        It is put back only when nginx was well before and is not without it.
     type: str
     choices: [present, absent]
     default: present
@@ -126,18 +129,19 @@ class NginxInclude:
     def __init__(self, module: AnsibleModule) -> None:
         self.module = module
         self.present = module.params["state"] == "present"
-        self.configuration = Original(module.params["configuration"])
         self.locations = Original(module.params["path"])
+        # What has nothing of ours is left as it is, whatever it is.
+        absent = not self.present and not _mentions(module.params["configuration"], self.locations.path)
+        self.configuration = None if absent else Original(module.params["configuration"])
         self.folder = os.path.dirname(self.locations.path)
         self.master = master_user()
-        if self.configuration.content is None:
-            raise FileProblem(f"{self.configuration.path} does not exist: is PMM's nginx on this host?")
-        self.text = self.configuration.content.decode()
+        self.warnings: list[str] = []
+        self.text = "" if self.configuration is None else _text_of(self.configuration)
         self.attributes = attributes(module.params["owner"], module.params["group"], module.params["mode"])
         try:
             self.new_text = self._edited()
         except NginxProblem as problem:
-            raise NginxProblem(f"{self.configuration.path}: {problem}") from None
+            raise NginxProblem("{}: {}".format(module.params["configuration"], problem)) from None
         self.new_locations: bytes | None = module.params["content"].encode() if self.present else None
 
     def _edited(self) -> str:
@@ -150,15 +154,16 @@ class NginxInclude:
         locations_change = self.new_locations != self.locations.content
         restored = self.present and not locations_change and attributes_differ(self.locations.path, self.attributes)
         if text_changes or locations_change:
-            self._refuse_when_broken()
+            broken = self._broken_before()
             if not self.module.check_mode:
-                self._change_or_restore(text_changes, locations_change)
+                self._change_or_restore(text_changes, locations_change, broken)
         if restored and not self.module.check_mode:
             apply_attributes(self.locations.path, self.attributes)
         return {
             "changed": text_changes or locations_change or restored,
             "running": self.master is not None,
             "diff": self._differences(text_changes, locations_change),
+            "warnings": self.warnings,
         }
 
     def _errors(self) -> str | None:
@@ -176,14 +181,16 @@ class NginxInclude:
             raise FileProblem("{} is not on this host: install it first.".format(self.module.params["executable"]))
         return configuration_errors(executable, user)
 
-    def _refuse_when_broken(self) -> None:
+    def _broken_before(self) -> bool:
+        """Whether nginx refuses its configuration already. What it says of our own file, the change may mend."""
         errors = self._errors()
-        if errors is not None:
+        if errors is not None and self.present and self.locations.path not in errors:
             raise NginxProblem(
                 f"nginx refuses its configuration already, so nothing was touched; repair it first:\n{errors}"
             )
+        return errors is not None
 
-    def _change_or_restore(self, text_changes: bool, locations_change: bool) -> None:
+    def _change_or_restore(self, text_changes: bool, locations_change: bool, broken: bool) -> None:
         made_folder = self.present and not os.path.isdir(self.folder)
         try:
             if made_folder:
@@ -192,14 +199,17 @@ class NginxInclude:
             if self.new_locations is not None and locations_change:
                 write_atomically(self.locations.path, self.new_locations, self.attributes)
             if text_changes:
-                write_atomically(self.configuration.path, self.new_text.encode(), Attributes())
+                write_atomically(self.module.params["configuration"], self.new_text.encode(), Attributes())
             if self.new_locations is None and locations_change:
                 os.unlink(self.locations.path)
             errors = self._errors()
+            if errors is not None and (self.present or not broken):
+                raise NginxProblem(f"nginx refused the change, everything was put back as it was:\n{errors}")
             if errors is not None:
-                raise NginxProblem(f"nginx refused the new locations, everything was put back as it was:\n{errors}")
+                self.warnings.append(f"nginx refuses its configuration without the locations as well: {errors}")
         except BaseException:
-            self.configuration.restore()
+            if self.configuration is not None:
+                self.configuration.restore()
             self.locations.restore()
             if made_folder:
                 os.rmdir(self.folder)
@@ -210,11 +220,25 @@ class NginxInclude:
     def _differences(self, text_changes: bool, locations_change: bool) -> list[dict[str, str]]:
         found = []
         if text_changes:
-            found.append(_difference(self.configuration.path, self.text, self.new_text))
+            found.append(_difference(self.module.params["configuration"], self.text, self.new_text))
         if locations_change:
             before = (self.locations.content or b"").decode(errors="replace")
             found.append(_difference(self.locations.path, before, (self.new_locations or b"").decode()))
         return found
+
+
+def _mentions(path: str, words: str) -> bool:
+    try:
+        with open(path, "rb") as stream:
+            return words.encode() in stream.read()
+    except FileNotFoundError:
+        return False
+
+
+def _text_of(original: Original) -> str:
+    if original.content is None:
+        raise FileProblem(f"{original.path} does not exist: is PMM's nginx on this host?")
+    return original.content.decode()
 
 
 def _difference(path: str, before: str, after: str) -> dict[str, str]:

@@ -4,6 +4,7 @@ import pytest
 from testinfra.host import Host
 
 from pmm_client import USER_IDS, PMMClient
+from polling import until
 
 FORGED = {"X-User-ID": "4711"}
 ROUTES = [
@@ -51,3 +52,15 @@ def test_a_session_cookie_is_as_good_as_a_password(anonymous: PMMClient) -> None
     reply = anonymous.post("/v1/chat/sessions", {"title": "by cookie"}, {"Cookie": cookie})
     assert reply.status == 201
     assert str(reply.json()["user_id"]) == USER_IDS["bob"]
+
+
+def test_while_pmm_cannot_say_who_calls_nobody_is_let_in(host: Host, bob: PMMClient) -> None:
+    """And that is told in the service's JSON, with when to come back."""
+    assert host.run("supervisorctl stop pmm-managed").rc == 0
+    try:
+        reply = bob.get("/v1/chat/sessions", FORGED)
+    finally:
+        assert host.run("supervisorctl start pmm-managed").rc == 0
+    assert (reply.status, reply.json()["code"]) == (503, "login_unavailable")
+    assert int(reply.headers["retry-after"]) > 0
+    until("bob is let in again", lambda: bob.get("/v1/chat/sessions").status == 200)

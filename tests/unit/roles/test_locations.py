@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -50,7 +51,7 @@ def test_the_largest_body_follows_the_limits_of_the_service(environment: dict[st
 
 @pytest.mark.parametrize(("environment", "seconds"), [({}, 900), ({"AICHAT_MAX_TURN_SECONDS": "1800"}, 1800)])
 def test_nginx_waits_longer_than_the_longest_answer(environment: dict[str, str], seconds: int) -> None:
-    waits = re.findall(r"proxy_read_timeout (\d+)s;", locations(**environment))
+    waits = re.findall(r"proxy_read_timeout (\d+)s;", location("/v1/chat/", locations(**environment)))
     assert len(waits) == 1
     assert int(waits[0]) > seconds
 
@@ -61,14 +62,63 @@ def test_answers_and_uploads_are_not_collected_on_the_way() -> None:
     assert "proxy_request_buffering off;" in chat
 
 
-def test_whoever_reaches_the_service_is_named_by_pmm_or_not_at_all() -> None:
-    passed_on = re.findall(r"proxy_set_header X-User-ID ([^;]+);", locations())
-    reach_the_service = locations().count("proxy_pass http://127.0.0.1:3001;")
+IDENTITIES = [{}, {"AICHAT_IDENTITY": "pmm"}, {"AICHAT_IDENTITY": "grafana"}]
+
+
+@pytest.mark.parametrize("environment", IDENTITIES)
+def test_whoever_reaches_the_service_is_named_by_pmm_or_not_at_all(environment: dict[str, str]) -> None:
+    text = locations(**environment)
+    asked = location("/aichat_auth_request", text)
+    text = text.replace(asked, "")
+    passed_on = re.findall(r"proxy_set_header X-User-ID ([^;]+);", text)
+    reach_the_service = text.count("proxy_pass http://127.0.0.1:3001;")
     assert len(passed_on) == reach_the_service > 0
     assert set(passed_on) == {"$aichat_user_id", '""'}
+    assert text.count("auth_request_set $aichat_user_id $upstream_http_x_user_id;") == 1
 
 
-def test_the_question_who_calls_has_no_limit_of_size() -> None:
-    assert "auth_request /aichat_auth_request;" in location("/v1/chat/", locations())
-    assert "client_max_body_size 0;" in location("/aichat_auth_request", locations())
-    assert "internal;" in location("/aichat_auth_request", locations())
+@pytest.mark.parametrize("environment", IDENTITIES)
+def test_only_the_question_who_calls_gets_what_somebody_logs_in_with(environment: dict[str, str]) -> None:
+    text = locations(**environment)
+    text = text.replace(location("/aichat_auth_request", text), "")
+    for header in ("Cookie", "Authorization"):
+        passed_on = re.findall(rf"proxy_set_header {header} ([^;]+);", text)
+        assert passed_on == ['""'] * text.count("proxy_pass http://127.0.0.1:3001;")
+
+
+@pytest.mark.parametrize("environment", IDENTITIES)
+def test_the_question_who_calls_has_no_limit_of_size_and_comes_from_nginx_alone(environment: dict[str, str]) -> None:
+    text = locations(**environment)
+    assert "auth_request /aichat_auth_request;" in location("/v1/chat/", text)
+    asked = location("/aichat_auth_request", text)
+    assert "client_max_body_size 0;" in asked
+    assert "internal;" in asked
+
+
+def test_pmm_is_asked_who_calls_unless_grafana_is() -> None:
+    for environment in IDENTITIES[:2]:
+        asked = location("/aichat_auth_request", locations(**environment))
+        assert "proxy_pass http://managed-json/auth_request;" in asked
+        assert 'proxy_set_header X-User-ID "";' in asked
+    asked = location("/aichat_auth_request", locations(AICHAT_IDENTITY="grafana"))
+    assert "proxy_pass http://127.0.0.1:3001/caller;" in asked
+    assert "managed-json" not in asked
+    # Neither a forged id nor traces of a proxy, for which the service would refuse to answer.
+    assert "proxy_pass_request_headers off;" in asked
+
+
+@pytest.mark.parametrize(("environment", "seconds"), [({}, 3), ({"AICHAT_GRAFANA_TIMEOUT": "7.5"}, 8)])
+def test_nginx_waits_longer_than_the_service_for_grafana(environment: dict[str, str], seconds: int) -> None:
+    asked = location("/aichat_auth_request", locations(AICHAT_IDENTITY="grafana", **environment))
+    assert int(re.findall(r"proxy_read_timeout (\d+)s;", asked)[0]) > seconds
+
+
+def test_what_nginx_refuses_is_told_in_the_service_s_words() -> None:
+    text = locations()
+    pages = dict(re.findall(r"error_page ([\d ]+?)(?: =\d+)? @(\w+);", location("/v1/chat/", text)))
+    assert pages.keys() == {"401", "403", "413", "500", "502 504"}
+    for name in pages.values():
+        page = location(f"@{name}", text)
+        status, body = re.findall(r"return (\d+) '(.*)';", page)[0]
+        assert json.loads(body).keys() == {"error", "code", "request_id"}
+        assert ("Retry-After" in page) == (status == "503")

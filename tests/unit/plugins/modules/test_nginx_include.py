@@ -108,6 +108,78 @@ def test_absent_takes_everything_away(include: Run, pmm: Path) -> None:
     assert include(state="absent")["changed"] is False
 
 
+def test_absent_needs_no_configuration(include: Run, pmm: Path) -> None:
+    include(content="location /a {}\n")
+    pmm.unlink()
+    assert include(state="absent")["changed"] is True
+    assert not (pmm.parent / "aichat").exists()
+    assert include(state="absent")["changed"] is False
+
+
+@pytest.mark.parametrize("text", ["server {", "server { listen 80; }"])
+def test_absent_leaves_alone_what_has_nothing_of_ours(include: Run, pmm: Path, text: str) -> None:
+    elsewhere = pmm.with_name("elsewhere.conf")
+    elsewhere.write_text(text)
+    pmm.unlink()
+    pmm.symlink_to(elsewhere)
+    assert include(state="absent")["changed"] is False
+    assert pmm.is_symlink()
+    assert elsewhere.read_text() == text
+
+
+def test_absent_mends_an_nginx_that_our_locations_broke(include: Run, pmm: Path) -> None:
+    include(content="location /a {}\n")
+    (pmm.parent / "aichat" / "locations.conf").write_text("broken\n")
+    answer = include(state="absent")
+    assert (answer["changed"], answer["warnings"]) == (True, [])
+    assert pmm.read_text() == PMM
+
+
+def test_absent_goes_through_with_an_nginx_that_others_broke_and_says_so(include: Run, pmm: Path) -> None:
+    include(content="location /a {}\n")
+    pmm.write_text(pmm.read_text() + "# broken\n")
+    answer = include(state="absent")
+    assert answer["changed"] is True
+    assert "nginx: [emerg] broken" in str(answer["warnings"])
+    assert pmm.read_text() == PMM + "# broken\n"
+    assert not (pmm.parent / "aichat").exists()
+
+
+def test_absent_is_undone_where_it_breaks_nginx(include: Run, pmm: Path) -> None:
+    include(content="location /a {}\n")
+    nginx = pmm.parent / "nginx"
+    nginx.write_text(f"#!/bin/sh\ntest -e {pmm.parent}/aichat/locations.conf || {{ echo gone >&2; exit 1; }}\n")
+    before = state(pmm)
+    assert "everything was put back as it was:\ngone" in include(state="absent")["msg"]
+    assert state(pmm) == before
+
+
+def test_a_pmm_conf_that_was_replaced_gets_its_line_back(include: Run, pmm: Path) -> None:
+    include(content="location /a {}\n")
+    changed = pmm.read_text()
+    locations = pmm.parent / "aichat" / "locations.conf"
+    pmm.write_text(PMM)
+    for check in (True, False):
+        answer = include(check=check, content="location /a {}\n")
+        assert answer["changed"] is True
+        assert [diff["after_header"] for diff in answer["diff"]] == [str(pmm)]
+    assert pmm.read_text() == changed
+    assert locations.read_text() == "location /a {}\n"
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_what_only_our_file_breaks_is_mended(include: Run, pmm: Path, check: bool) -> None:
+    include(content="location /a {}\n")
+    locations = pmm.parent / "aichat" / "locations.conf"
+    locations.unlink()
+    nginx = pmm.parent / "nginx"
+    nginx.write_text(
+        f"#!/bin/sh\ntest -e {locations} || {{ echo '[emerg] open() \"{locations}\" failed' >&2; exit 1; }}\n"
+    )
+    assert include(check=check, content="location /a {}\n")["changed"] is True
+    assert locations.exists() is not check
+
+
 def test_a_wrong_mode_is_repaired(include: Run, pmm: Path) -> None:
     include(content="location /a {}\n")
     locations = pmm.parent / "aichat" / "locations.conf"

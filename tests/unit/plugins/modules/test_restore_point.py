@@ -137,3 +137,14 @@ def test_without_one_nothing_is_restored(point: Run, files: Files) -> None:
     answer = point(state="restored")
     assert (answer["found"], answer["changed"]) == (False, False)
     assert files.state() == changed
+
+
+def test_a_folder_that_went_with_its_file_comes_back_with_it(point: Run, files: Files) -> None:
+    lonely = files.folder / "own" / "locations.conf"
+    lonely.parent.mkdir()
+    lonely.write_text("before")
+    point(files=[str(lonely)])
+    lonely.unlink()
+    lonely.parent.rmdir()
+    assert point(state="restored")["restored"] == [str(lonely)]
+    assert lonely.read_text() == "before"

@@ -1,31 +1,68 @@
-"""pmm-managed's part: it decides for nginx who may call what, and answers its own small API."""
+"""pmm-managed's part: it decides for nginx who may call what, and answers its own small API.
 
+With `--stock` it knows nothing of the chat, as the PMM that is released.
+"""
+
+import http.client
+import json
+import sys
+from enum import IntEnum
 from http import HTTPStatus
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from . import users
+from . import grafana
 from .answers import JSONHandler
-from .users import Role
+from .serving import serve
 
-# The longest prefix that fits decides; Role.NONE needs no login.
-MINIMUM_ROLES = {
-    "/": Role.ADMIN,
+PORT = 7772
+GRAFANA_SECONDS = 3
+
+
+class Role(IntEnum):
+    """What a path may ask for; a greater one may do all that a lesser one may."""
+
+    NONE = 0
+    VIEWER = 1
+    EDITOR = 2
+    ADMIN = 3
+    GRAFANA_ADMIN = 4
+
+
+# The longest prefix that fits decides, and without one only Grafana's administrators may; Role.NONE needs no login.
+RULES = {
     "/ping": Role.NONE,
     "/prometheus/": Role.VIEWER,
-    "/v1/chat/": Role.VIEWER,
-    "/v1/chat/health": Role.NONE,
     "/v1/qan": Role.VIEWER,
     "/v1/readyz": Role.NONE,
     "/v1/server/readyz": Role.NONE,
+    "/v1/server/settings": Role.ADMIN,
     "/v1/server/version": Role.VIEWER,
     "/v1/version": Role.VIEWER,
 }
-UNAUTHENTICATED = 16  # gRPC's codes, which PMM's API answers with
+RULES_OF_THE_CHAT = {
+    "/v1/chat/": Role.VIEWER,
+    "/v1/chat/health": Role.NONE,
+}
+FILTERS = {12: "WyJlbnZpcm9ubWVudD1kZW1vIl0="}
+"""User id → what PMM makes of a limit to some labels: base64 of a JSON list."""
+
+INTERNAL = 13  # gRPC's codes, which PMM's API answers with
+UNAUTHENTICATED = 16
 PERMISSION_DENIED = 7
+
+
+class Caller(NamedTuple):
+    """Whom Grafana names; a service account is nobody in particular."""
+
+    id: int
+    role: Role
 
 
 class PMMManaged(JSONHandler):
     """`/auth_request` for nginx, the fixed answers of `/v1/server/`, and an echo of whatever else arrives."""
+
+    rules = RULES | RULES_OF_THE_CHAT
 
     def do_GET(self) -> None:
         """Answer any method alike: nginx authenticates each request with its own."""
@@ -45,19 +82,58 @@ class PMMManaged(JSONHandler):
 
     def _authenticate(self) -> None:
         path = urlsplit(self.headers.get("X-Original-Uri", "/")).path
-        needed = MINIMUM_ROLES[max((prefix for prefix in MINIMUM_ROLES if path.startswith(prefix)), key=len)]
-        user = users.who_asks(self.headers)
+        fitting = max((prefix for prefix in self.rules if path.startswith(prefix)), key=len, default="")
+        needed = self.rules.get(fitting, Role.GRAFANA_ADMIN)
         if needed is Role.NONE:
             self.answer(HTTPStatus.OK, {})
-        elif user is None:
+            return
+        try:
+            caller = self._caller()
+        except (OSError, http.client.HTTPException):
+            self._refuse(HTTPStatus.UNAUTHORIZED, INTERNAL, "Internal server error.")
+            return
+        if caller is None:
             self._refuse(HTTPStatus.UNAUTHORIZED, UNAUTHENTICATED, "Unauthorized")
-        elif user.role < needed:
+        elif caller.role < needed:
             self._refuse(HTTPStatus.FORBIDDEN, PERMISSION_DENIED, "Access denied")
         else:
-            headers = {"X-Proxy-Filter": user.proxy_filter} if user.proxy_filter else {}
-            if path.startswith("/v1/chat/"):
-                headers["X-User-ID"] = str(user.id)
+            headers = {"X-Proxy-Filter": FILTERS[caller.id]} if caller.id in FILTERS else {}
+            if fitting in RULES_OF_THE_CHAT and caller.id:
+                headers["X-User-ID"] = str(caller.id)
             self.answer(HTTPStatus.OK, {}, headers)
+
+    def _caller(self) -> Caller | None:
+        if self.headers.get("Authorization", "").startswith("Bearer "):
+            membership = self._ask_grafana("auth/serviceaccount")
+            return membership and Caller(0, Role[membership["role"].upper()])
+        user = self._ask_grafana("user")
+        if user is None:
+            return None
+        if user["isGrafanaAdmin"]:
+            return Caller(user["id"], Role.GRAFANA_ADMIN)
+        (membership,) = self._ask_grafana("user/orgs")
+        return Caller(user["id"], Role[membership["role"].upper()])
+
+    def _ask_grafana(self, what: str) -> Any:
+        connection = http.client.HTTPConnection("127.0.0.1", grafana.PORT, timeout=GRAFANA_SECONDS)
+        headers = {name: self.headers[name] for name in ("Authorization", "Cookie") if name in self.headers}
+        try:
+            connection.request("GET", f"/graph/api/{what}", headers=headers)
+            response = connection.getresponse()
+            body = response.read()
+            return json.loads(body) if response.status == HTTPStatus.OK else None
+        finally:
+            connection.close()
 
     def _refuse(self, status: HTTPStatus, code: int, message: str) -> None:
         self.answer(status, {"code": code, "error": message, "message": message})
+
+
+class StockPMMManaged(PMMManaged):
+    """The one that is released."""
+
+    rules = RULES
+
+
+if __name__ == "__main__":
+    serve(PORT, StockPMMManaged if "--stock" in sys.argv[1:] else PMMManaged)
