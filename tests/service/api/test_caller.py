@@ -85,7 +85,7 @@ async def test_a_grafana_that_fails_is_told_and_nobody_is_let_in(
     asking: Settings, grafana: FakeGrafana, broken: Any
 ) -> None:
     grafana.instead["user"] = broken
-    async with running_backend(structs.replace(asking, grafana_timeout=0.05)) as backend:
+    async with running_backend(structs.replace(asking, grafana_timeout=0.5)) as backend:
         answer = await ask(backend, ALICE)
 
         assert_error(answer, 503, "login_unavailable")

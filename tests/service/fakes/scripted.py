@@ -18,7 +18,7 @@ from aichat_backend.providers.base import (
     ToolCall,
 )
 
-PATIENCE_SECONDS = 10
+PATIENCE_SECONDS = 30
 """How long a test waits for what must happen, before it fails instead of hanging."""
 
 

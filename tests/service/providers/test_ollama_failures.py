@@ -206,11 +206,11 @@ async def test_the_key_is_never_shown(provider: OllamaProvider, upstream: FakePr
 @pytest.mark.parametrize(
     ("reply", "limits", "complaint"),
     [
-        (hang(), TimeLimits(first_byte=0.05), "did not begin its answer within 0.05 s"),
-        (Reply((b"", Act.HANG)), TimeLimits(first_byte=0.05), "did not begin its answer within 0.05 s"),
+        (hang(), TimeLimits(first_byte=0.3), "did not begin its answer within 0.3 s"),
+        (Reply((b"", Act.HANG)), TimeLimits(first_byte=0.3), "did not begin its answer within 0.3 s"),
         (Reply((text("Hi"), Act.HANG)), TimeLimits(idle=0.05), "was silent within 0.05 s"),
         (Reply((text("Hi"), Act.HANG)), TimeLimits(total=0.2), "did not finish its answer within 0.2 s"),
-        (hang(), TimeLimits(total=0.05), "did not finish its answer within 0.05 s"),
+        (hang(), TimeLimits(total=0.3), "did not finish its answer within 0.3 s"),
     ],
 )
 async def test_time_limits(upstream: FakeProvider, reply: Reply, limits: TimeLimits, complaint: str) -> None:
