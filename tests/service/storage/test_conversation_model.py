@@ -159,7 +159,7 @@ class Conversations(RuleBasedStateMachine):
             self.refused(reopening, NotFound if session is None else Conflict)
             return multiple()
         turn = self.runner.run(reopening)
-        session.supersede()
+        self.model.touch(user, name, "", self.clock.now).supersede()
         assert turn.session == self.model.session(user, name)
         assert list(turn.history) == session.messages[: session.asked]
         assert list(turn.replaces) == [message.id for message in session.messages[session.asked :]]

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import Connection, event, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
-from aichat_backend.chat.conversation import Session
+from aichat_backend.chat.conversation import Session, random_id
 from aichat_backend.chat.files import NewFile
 from aichat_backend.chat.parts import TextPart
 from aichat_backend.errors import Unavailable
@@ -29,11 +29,12 @@ from aichat_backend.storage.errors import (
 from aichat_backend.storage.files import SqlFileStore
 from aichat_backend.storage.rows import session_row
 from aichat_backend.storage.tables import metadata, sessions
-from fakes.conversations import answer, ask, texts
+from aichat_backend.storage.turns import SqlTurnStore
+from fakes.conversations import answer, approval_of_calls, ask, texts
 from fakes.databases import ON_POSTGRES
 from fakes.postgres import PostgresServer, postgres_server
 from fakes.sql import change, column
-from fakes.stores import Store
+from fakes.stores import HERE, Store
 
 pytestmark = [pytest.mark.thorough, ON_POSTGRES]
 
@@ -271,6 +272,30 @@ async def test_an_answer_to_a_question_that_is_being_deleted_is_with_it_or_not_a
         await asyncio.gather(store.close_turn(turn, answer("late")), store.clear_messages("1", f"s{number}"))
         assert await texts(store, "1", f"s{number}") == []
     assert await column(database, "SELECT count(*) FROM messages") == [0]
+
+
+async def test_a_question_that_is_answered_again_while_its_user_is_erased_is_not_under_way_for_ever(
+    database: Database, store: Store
+) -> None:
+    """Otherwise another process would go on with it, and note the tools that it runs under the user's name."""
+    await store.close_turn(await ask(store, "1", "s"), approval_of_calls("c"))
+    held, go_on = threading.Event(), threading.Event()
+
+    def slow_id() -> str:
+        held.set()
+        go_on.wait(10)
+        return random_id()
+
+    reopening = asyncio.create_task(SqlTurnStore(database, HERE, new_id=slow_id).reopen_turn("1", "s"))
+    await asyncio.to_thread(held.wait)
+    erasing = asyncio.create_task(store.take_all("1"))
+    while await column(database, "SELECT count(*) FROM pg_locks WHERE NOT granted") == [0]:
+        pass
+    go_on.set()
+    await asyncio.gather(reopening, erasing)
+
+    assert await column(database, "SELECT id FROM runs") == []
+    assert await column(database, "SELECT action FROM audit WHERE user_id = '1'") == []
 
 
 async def test_erasing_leaves_no_row_behind_that_only_nobody_sees(database: Database, store: Store) -> None:

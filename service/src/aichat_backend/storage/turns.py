@@ -110,7 +110,9 @@ class SqlTurnStore:
         now = self._clock()
 
         def reopen(connection: Connection) -> OpenedTurn:
-            row = the_session(connection, queries.LOCKED_SESSION, parameters)
+            # The row in common with whoever takes the session away, who must see the run then, or run again.
+            connection.execute(queries.TOUCH_SESSION, {**parameters, "now": now})
+            row = the_session(connection, queries.SESSION, parameters)
             session = session_of(row)
             said = supersede(connection, session, row.pk, _history(connection, session, row.message_count), now)
             asked = max((place for place, message in enumerate(said, 1) if message.role is Role.USER), default=0)
