@@ -99,6 +99,11 @@ bench: setup ## What a relayed chunk costs, beside a raw pass-through: make benc
 wheelhouse: setup ## All packages in one file, for servers without a network: make wheelhouse PYTHON=3.12 ARCH=x86_64
 	@$(ENV); ansible-playbook playbooks/make_wheelhouse.yml -e "wheelhouse_python=$(or $(PYTHON),3.12) wheelhouse_arch=$(or $(ARCH),x86_64) wheelhouse_dest=$$ROOT/dist"
 
+.PHONY: rpm
+rpm: setup ## The package pmm-aichat-backend, in dist/rpm: make rpm PYTHON=3.12 RELEASE=1
+	@$(ENV); dev/bootstrap rpm
+	dev/build-rpm "$(or $(PYTHON),3.12)" dist/rpm "$(or $(RELEASE),1)"
+
 ##@ Prepare
 .PHONY: setup
 setup: ## uv, both virtual environments, the community collections

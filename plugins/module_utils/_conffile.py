@@ -54,14 +54,21 @@ def digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def decide(current: bytes | None, shipped: bytes, baseline: bytes, record: Record, force: bool) -> Plan:
-    """Compare the file, what is shipped now and what was placed last."""
+def decide(
+    current: bytes | None,
+    shipped: bytes,
+    baseline: bytes,
+    record: Record,
+    force: bool,
+    pristine: tuple[bytes, ...] = (),
+) -> Plan:
+    """Compare the file, what is shipped now, what was placed last, and what counts as placed, whoever did it."""
     fresh = Record(digest(shipped), digest(baseline))
     if current is None:
         return Plan(Decision.CREATE, False, fresh)
     if current == shipped:
         return Plan(Decision.NOTHING, False, fresh)
-    if record.placed is not None and digest(current) == record.placed:
+    if current in pristine or (record.placed is not None and digest(current) == record.placed):
         return Plan(Decision.UPDATE, False, fresh)
     if force:
         return Plan(Decision.OVERWRITE, False, fresh)

@@ -9,6 +9,8 @@ from __future__ import annotations
 import hashlib
 import os
 import shlex
+import shutil
+from collections.abc import Callable
 
 from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._atomic_file import (
     Attributes,
@@ -22,6 +24,8 @@ from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._releases impo
 SIGNATURE = "# aichat-backend launcher of percona.pmm_ai_chat"
 MODE = 0o755
 _ATTRIBUTES = Attributes(uid=0, gid=0, mode=MODE)
+
+RunCommand = Callable[..., "tuple[int, str, str]"]
 
 # The link is resolved once: a process that imports late must not get modules of a release that came after it.
 _TEMPLATE = """#!/bin/sh
@@ -53,6 +57,21 @@ def describe(content: bytes | None, digest: str) -> str:
     if is_ours(content):
         return content.decode(errors="replace")
     return "(another program: %d bytes, SHA-256 %s)\n" % (len(content), digest)
+
+
+def refuse_packaged(path: str, run: RunCommand) -> None:
+    """A program of a package is never written over: the package's next update would take it back."""
+    rpm = shutil.which("rpm")
+    if rpm is None or not os.path.lexists(path):
+        return
+    code, output, _errors = run([rpm, "--query", "--queryformat", "%{NAME}\\n", "--file", path])
+    if code == 0:
+        package = output.split("\n")[0]
+        raise FileProblem(
+            f"{path} belongs to the package {package}, and no other launcher is put in its place. Deploy with the "
+            f"package (ai_chat_install_method: rpm), or remove it (dnf remove {package}), or choose another launcher "
+            "such as /usr/local/bin/aichat-backend (ai_chat_launcher_path)."
+        )
 
 
 class Launcher:

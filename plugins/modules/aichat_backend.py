@@ -47,6 +47,7 @@ options:
     description:
       - The program that starts the current release.
         A file that somebody put there by hand is replaced, which the diff says; with O(state=absent) it is left alone.
+        A file of an RPM package is never replaced.
     type: path
     default: /usr/sbin/aichat-backend
   python:
@@ -481,8 +482,10 @@ def main() -> None:
     store = ReleaseStore(module.params["install_root"])
     try:
         with contextlib.ExitStack() as holding:
+            # What cannot be is refused before anything is made.
+            if state != "absent":
+                _launcher.refuse_packaged(module.params["launcher"], module.run_command)
             if state == "present":
-                # What cannot be is refused before anything is made.
                 deployment_of(module, store).plan()
             # To look, nothing is made: neither the lock nor its folder.
             if not module.check_mode and (state == "present" or store.owned_paths()):

@@ -32,6 +32,12 @@ options:
         Give the shipped text before variables are filled in, so that a changed variable alone does not produce a C(.new) file.
       - Without it O(content) itself is the default.
     type: str
+  pristine:
+    description:
+      - Contents that count as not edited although this module did not place them, such as what a package brings along.
+    type: list
+    elements: str
+    default: []
   owner:
     description: Name of the owning user.
     type: str
@@ -141,7 +147,8 @@ class ConfigFile:
     def run(self) -> dict[str, object]:
         current = read_regular(self.path)
         record = self.remembered.get(self.path)
-        plan = decide(current, self.shipped, self.baseline, record, self.module.params["force"])
+        pristine = tuple(content.encode() for content in self.module.params["pristine"])
+        plan = decide(current, self.shipped, self.baseline, record, self.module.params["force"], pristine)
         live = current if plan.decision is Decision.KEEP and current is not None else self.shipped
         self._validate(live)
 
@@ -241,6 +248,7 @@ def main() -> None:
             # Keeps the text out of the log of the host; see below for the output.
             "content": {"type": "str", "required": True, "no_log": True},
             "baseline": {"type": "str", "no_log": True},
+            "pristine": {"type": "list", "elements": "str", "default": []},
             "owner": {"type": "str"},
             "group": {"type": "str"},
             "mode": {"type": "str"},

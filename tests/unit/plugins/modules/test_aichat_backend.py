@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.percona.pmm_ai_chat.plugins.module_utils import _deployment
+from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._atomic_file import FileProblem
+from ansible_collections.percona.pmm_ai_chat.plugins.modules import aichat_backend
 
 Host = Any  # of conftest.py
 
@@ -167,6 +169,21 @@ def test_an_index_does_not_show(host: Host) -> None:
     answer = host.deploy("1.0", index_url="https://user:canary@mirror/simple")
     assert answer["changed"] is True
     assert "canary" not in json.dumps(answer)
+
+
+@pytest.mark.parametrize("state", ["present", "rolled_back"])
+def test_a_launcher_of_a_package_is_refused_before_anything_is_made(
+    host: Host, monkeypatch: pytest.MonkeyPatch, state: str
+) -> None:
+    def refuse(path: str, run: object) -> None:
+        raise FileProblem(f"{path} belongs to a package")
+
+    monkeypatch.setattr(aichat_backend._launcher, "refuse_packaged", refuse)
+    for check in (True, False):
+        answer = host.run(check=check, state=state, shipment=host.content("1.0"))
+        assert answer["msg"] == f"{host.launcher} belongs to a package"
+    assert not host.root.exists()
+    assert host.run(state="absent")["changed"] is False
 
 
 def test_absent_removes_what_is_ours(host: Host) -> None:

@@ -101,6 +101,14 @@ def test_a_file_that_was_there_before_is_kept(place: Run, file: Path) -> None:
     assert file.read_text() == "mine\n"
 
 
+def test_a_file_that_a_package_brought_along_counts_as_not_edited(place: Run, file: Path) -> None:
+    file.write_text("default\n")
+    answer = place(content="filled in\n", pristine=["default\n"])
+    assert (answer["decision"], file.read_text()) == ("updated", "filled in\n")
+    file.write_text("mine\n")
+    assert place(content="filled in\n", pristine=["default\n"])["kept"] is True
+
+
 def test_a_wrong_mode_is_repaired_and_shown(place: Run, file: Path) -> None:
     place(content="a\n")
     file.chmod(0o666)
