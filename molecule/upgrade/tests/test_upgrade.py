@@ -53,6 +53,7 @@ def test_edits_are_kept_and_an_answer_under_way_is_not_lost(host: Host, alice: P
 def test_the_way_back_by_hand_and_forth_again(host: Host, wait_until_healthy: Callable[[], None]) -> None:
     """By the two commands of the manual, and by the collection's play."""
     newer = host.check_output("aichat-backend --version").split()[-1]
+    assert newer != OLDER, "the upgrade comes first"
     back = ("ansible", "pmm-servers", "-m", "percona.pmm_ai_chat.aichat_backend", "-a", "state=rolled_back user=pmm")
     restart = ("ansible", "pmm-servers", "-m", "shell", "-a", "supervisorctl restart aichat-backend")
 
