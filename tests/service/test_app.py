@@ -34,8 +34,8 @@ async def test_what_is_kept_for_so_many_days_is_gone_after_a_start(
 ) -> None:
     path = Path(shutil.copy(migrated_database, tmp_path / "chat.db"))
     database = await Database.open(f"sqlite:///{path}")
-    await SqlConversationStore(database, clock=lambda: LONG_AGO).create_session("1", "t")
-    await SqlAuditTrail(database, clock=lambda: LONG_AGO).exports("1", "s", "json")
+    session = await SqlConversationStore(database, clock=lambda: LONG_AGO).create_session("1", "t")
+    await SqlAuditTrail(database, clock=lambda: LONG_AGO).exports("1", session.id, "json")
     await database.close()
 
     async with open_service(Settings(data_dir=tmp_path, llm_provider=ProviderName.MOCK, **settings)) as service:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
@@ -17,7 +18,7 @@ from aichat_backend.storage.pins import SqlToolPins
 from fakes.clock import SteppingClock
 from fakes.conversations import answer, approval_of_calls, ask
 from fakes.messages import start
-from fakes.sql import change, rows
+from fakes.sql import change, column, rows
 from fakes.stores import Store
 
 NoteStart = Callable[..., Awaitable[None]]
@@ -148,7 +149,8 @@ async def test_tools_that_changed_are_noted(database: Database, audit: SqlAuditT
     assert list(entry.details["tools"].values()) == ["other"]
 
 
-async def test_a_tool_and_an_export_are_noted(audit: SqlAuditTrail, note_start: NoteStart) -> None:
+async def test_a_tool_and_an_export_are_noted(audit: SqlAuditTrail, store: Store, note_start: NoteStart) -> None:
+    await ask(store, "1", "s")
     await note_start()
     await audit.exports("1", "s", "json")
 
@@ -160,6 +162,20 @@ async def test_a_tool_and_an_export_are_noted(audit: SqlAuditTrail, note_start: 
         "s",
         {"format": "json"},
     )
+
+
+async def test_whichever_comes_first_no_export_is_noted_of_a_user_who_is_erased(
+    audit: SqlAuditTrail, store: Store, database: Database
+) -> None:
+    for _ in range(10):
+        await ask(store, "1", "s")
+        exporting = (audit.exports("1", "s", "json") for _ in range(3))
+        (taken, *_exported) = await asyncio.gather(store.take_all("1"), *exporting, return_exceptions=True)
+        assert taken is None
+        with pytest.raises(NotFound):
+            await audit.exports("1", "s", "json")
+
+        assert await column(database, "SELECT action FROM audit WHERE user_id = '1'") == []
 
 
 async def test_what_fails_leaves_no_entry(database: Database, audit: SqlAuditTrail, clock: SteppingClock) -> None:

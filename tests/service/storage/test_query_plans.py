@@ -94,6 +94,7 @@ STATEMENTS: dict[str, tuple[Statement, set[str]]] = {
     "move message": (queries.MOVE_MESSAGE, {f"messages {ROW}"}),
     "set message count": (queries.SET_MESSAGE_COUNT, {f"sessions {ROW}"}),
     "grow session": (queries.GROW_SESSION, {SESSION}),
+    "hold session of its user": (queries.HOLD_SESSION, {SESSION}),
     "fewer sessions": (queries.COUNT_SESSIONS_LESS, {OWNER}),
     "delete owner": (queries.DELETE_OWNER, {OWNER}),
     "one message": (queries.LOCKED_MESSAGE, {MESSAGE, f"sessions {ROW}"}),

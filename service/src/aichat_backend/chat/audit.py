@@ -55,4 +55,8 @@ class AuditTrail(Protocol):
     """
 
     async def exports(self, user_id: str, session_id: str, format_: str) -> None:
-        """Note that a session leaves as a file; to be awaited before it does."""
+        """Note that a session leaves as a file; to be awaited before it does.
+
+        Raises:
+            NotFound: it is no longer the user's; nothing is noted.
+        """

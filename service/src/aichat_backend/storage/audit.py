@@ -10,9 +10,10 @@ from msgspec import Struct
 from sqlalchemy import Connection, Row, bindparam, insert, select, tuple_, update
 
 from aichat_backend.chat.audit import AuditAction, ToolStart
-from aichat_backend.storage import encoding
+from aichat_backend.storage import encoding, queries
 from aichat_backend.storage.clock import Clock, utc_now
 from aichat_backend.storage.database import Storage
+from aichat_backend.storage.lookups import named, the_session
 from aichat_backend.storage.tables import audit
 from aichat_backend.storage.text import storable
 from aichat_backend.storage.types import Instant
@@ -115,7 +116,12 @@ class SqlAuditTrail:
         self._clock = clock
 
     async def exports(self, user_id: str, session_id: str, format_: str) -> None:
-        """Note that a session leaves as a file."""
+        """Note that a session leaves as a file.
+
+        Raises:
+            NotFound: it is no longer the user's.
+        """
+        parameters = named(user_id, session_id)
         entry = AuditEntry(
             at=self._clock(),
             action=AuditAction.SESSION_EXPORTED,
@@ -123,7 +129,13 @@ class SqlAuditTrail:
             session_id=session_id,
             details={"format": format_},
         )
-        await self._database.write(lambda connection: note(connection, entry))
+
+        def note_export(connection: Connection) -> None:
+            # Of a user who has been erased meanwhile, nothing must be noted any more.
+            the_session(connection, queries.HOLD_SESSION, parameters)
+            note(connection, entry)
+
+        await self._database.write(note_export)
 
     async def entries(self, *, since: datetime | None = None, user_id: str | None = None) -> Sequence[AuditEntry]:
         """All entries, oldest first; those of one user, where that is given."""

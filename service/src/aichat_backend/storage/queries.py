@@ -74,6 +74,11 @@ SET_TITLE = (
     update(sessions).where(IS_SESSION, sessions.c.title == bindparam("old_title")).values(title=bindparam("new_title"))
 )
 
+HOLD_SESSION = (
+    update(sessions).where(IS_SESSION).values(message_count=sessions.c.message_count).returning(sessions.c.pk)
+)
+"""Changes nothing, and so gets in the way of whoever takes the session from its user."""
+
 _GROWN = (sessions.c.pk, sessions.c.message_count, *SESSION_COLUMNS)
 GROW_SESSION = TOUCH_SESSION.values(message_count=sessions.c.message_count + 1).returning(*_GROWN)
 """For a message that follows at once, and whose position is the new count."""
