@@ -592,6 +592,22 @@ async def test_the_day_s_tokens_end_an_answer_between_rounds_of_tools(
     assert await stores.usage.spent_today("1") == 1_000
 
 
+async def test_who_has_no_tokens_left_for_another_answer_keeps_the_one_under_way(
+    stores: Stores, provider: ScriptedProvider
+) -> None:
+    async with answering(stores, provider, tokens_per_day=1_000) as assistant:
+        run = await assistant.ask("1", "s", "Why?", {})
+        call = await provider.asked()
+        await stores.usage.add("1", "m", Usage(1_000, 0))
+
+        with pytest.raises(TooManyRequests):
+            await assistant.regenerate("1", "s")
+        call.say("So.")
+        call.finish()
+
+        assert (await run.answer()).status is MessageStatus.COMPLETE
+
+
 async def test_what_a_user_says_after_having_left_all_stays(stores: Stores, provider: ScriptedProvider) -> None:
     slow = LongHistories(stores)
     async with answering(replace(stores, conversations=slow), provider) as assistant:

@@ -107,6 +107,8 @@ class Assistant:
         """
         self._check_ready()
         self._rate.count(user_id)
+        # Before anything is stopped: who gets no other answer keeps the one under way.
+        await self._resources.turn.daily_tokens.require_some(user_id)
         await self.stop_session(user_id, session_id)
         await self._elsewhere.stop_session(user_id, session_id)
         return await self._start(user_id, session_id, lambda: self._resources.store.reopen_turn(user_id, session_id))
