@@ -33,6 +33,15 @@ class Decision(Enum):
     NOTHING = "unchanged"
 
 
+class Removal(Enum):
+    """What is to be done with a file that is no longer wanted."""
+
+    REMOVE = "removed"
+    SAVE = "saved"
+    LEAVE = "foreign"
+    NOTHING = "unchanged"
+
+
 @dataclass(frozen=True)
 class Record:
     """Digests of what was last placed, and of the default that was last placed or offered as .new."""
@@ -75,6 +84,15 @@ def decide(
     return Plan(Decision.KEEP, record.offered != fresh.offered, Record(record.placed, fresh.offered))
 
 
+def decide_removal(current: bytes | None, record: Record | None, force: bool) -> Removal:
+    """As rpm and dpkg would: what was edited is saved, unless even that is to go; what nobody placed is not touched."""
+    if current is None:
+        return Removal.NOTHING
+    if record is None:
+        return Removal.LEAVE
+    return Removal.REMOVE if force or digest(current) == record.placed else Removal.SAVE
+
+
 @contextlib.contextmanager
 def _alone_in(folder: str) -> Iterator[None]:
     """Let no other play on this host write here meanwhile: what it remembers would be lost."""
@@ -103,9 +121,18 @@ class PlacedFiles:
         folder = os.path.dirname(self._path)
         os.makedirs(folder, mode=0o755, exist_ok=True)
         with _alone_in(folder):
-            known = {**self._load(), config: entry}
-            content = json.dumps(known, indent=2, sort_keys=True) + "\n"
-            write_atomically(self._path, content.encode(), Attributes(mode=0o644))
+            self._store({**self._load(), config: entry})
+
+    def find(self, config: str) -> Record | None:
+        """What is remembered of a path, None when nothing was ever placed or kept there."""
+        return self.get(config) if config in self._load() else None
+
+    def forget(self, config: str) -> None:
+        """Remember nothing of a path any longer."""
+        if config not in self._load():
+            return
+        with _alone_in(os.path.dirname(self._path)):
+            self._store({path: entry for path, entry in self._load().items() if path != config})
 
     def _load(self) -> dict[str, dict[str, str | None]]:
         content = read_regular(self._path)
@@ -121,3 +148,7 @@ class PlacedFiles:
                 "Files that differ from the shipped ones then count as edited."
             )
         return known
+
+    def _store(self, known: dict[str, dict[str, str | None]]) -> None:
+        content = json.dumps(known, indent=2, sort_keys=True) + "\n"
+        write_atomically(self._path, content.encode(), Attributes(mode=0o644))

@@ -15,6 +15,7 @@ description:
     A file that nobody touched since it was last placed is updated.
     A file that somebody edited is kept, and when the shipped default changed meanwhile the new one is laid beside it as C(.new).
   - The file is replaced in one step and only after its content was checked.
+  - When the file is no longer wanted, one that was edited is saved under another name, as rpm does.
 extends_documentation_fragment:
   - percona.pmm_ai_chat.attributes
 options:
@@ -22,10 +23,17 @@ options:
     description: The file. A symbolic link is refused.
     type: path
     required: true
-  content:
-    description: What is shipped. It never appears in the log or in the invocation.
+  state:
+    description:
+      - V(present) places the file.
+      - V(absent) removes it, and the C(.new) file beside it. A file that was edited is kept as a backup;
+        one that this module never dealt with is left alone.
     type: str
-    required: true
+    choices: [present, absent]
+    default: present
+  content:
+    description: What is shipped, required with O(state=present). It never appears in the log or in the invocation.
+    type: str
   baseline:
     description:
       - The text whose change counts as a new default.
@@ -48,7 +56,9 @@ options:
     description: The octal mode, such as V(0640). A new file is V(0600) without it.
     type: str
   force:
-    description: Overwrite a file that was edited. The edited one is kept as a backup.
+    description:
+      - Overwrite a file that was edited. The edited one is kept as a backup.
+      - With O(state=absent), keep no backup, and remove those of earlier edits as well.
     type: bool
     default: false
   sensitive:
@@ -82,14 +92,21 @@ EXAMPLES = r"""
     group: pmm
     mode: "0640"
     validator: supervisord
+
+- name: Remove it
+  percona.pmm_ai_chat.config_file:
+    path: /etc/supervisord.d/ai-chat.ini
+    state: absent
 """
 
 RETURN = r"""
 decision:
-  description: What happened, or would happen, to the file.
+  description:
+    - What happened, or would happen, to the file.
+    - With O(state=absent), V(saved) is a file that was edited and is now a backup, V(foreign) one that was left alone.
   returned: success
   type: str
-  choices: [created, updated, overwritten, kept, unchanged]
+  choices: [created, updated, overwritten, kept, unchanged, removed, saved, foreign]
   sample: updated
 kept:
   description: Whether the file differs from what is shipped and was left alone.
@@ -102,17 +119,18 @@ new_path:
   type: str
   sample: /etc/supervisord.d/ai-chat.ini.new
 backup_file:
-  description: Where the edited file went before it was overwritten.
-  returned: when an edited file was overwritten
+  description: Where the edited file went before it was overwritten or removed.
+  returned: when an edited file was overwritten or removed
   type: str
   sample: /etc/supervisord.d/ai-chat.ini.4711.2026-11-22@10:00:00~
 message:
   description: One sentence for the operator.
-  returned: when the file was kept
+  returned: when the file was kept, saved or left alone
   type: str
   sample: /etc/supervisord.d/ai-chat.ini was edited on this host and is kept.
 """
 
+import glob
 import os
 import tempfile
 
@@ -125,7 +143,14 @@ from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._atomic_file i
     read_regular,
     write_atomically,
 )
-from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._conffile import Decision, PlacedFiles, Plan, decide
+from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._conffile import (
+    Decision,
+    PlacedFiles,
+    Plan,
+    Removal,
+    decide,
+    decide_removal,
+)
 from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._content_checks import CHECKS, ContentProblem
 from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._masking import mask
 from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._supervisord import SupervisordProblem, discover
@@ -209,11 +234,7 @@ class ConfigFile:
             self._difference(self.new_path, read_regular(self.new_path) or b"", self.shipped)
 
     def _difference(self, path: str, before: bytes, after: bytes) -> None:
-        if self.module.params["sensitive"]:
-            shown = ("(not shown)\n" if before else "", "(not shown, and different)\n")
-        else:
-            shown = (mask(before.decode(errors="replace")), mask(after.decode(errors="replace")))
-        self.diffs.append({"before_header": path, "after_header": path, "before": shown[0], "after": shown[1]})
+        self.diffs.append(_difference(path, before, after, self.module.params["sensitive"]))
 
     def _validate(self, content: bytes) -> None:
         validator = self.module.params["validator"]
@@ -237,6 +258,56 @@ class ConfigFile:
             supervisord.check(self.module.run_command, self.path, candidate.name)
 
 
+class UnwantedFile:
+    """One run for one file that is to go."""
+
+    def __init__(self, module: AnsibleModule) -> None:
+        self.module = module
+        self.path: str = module.params["path"]
+        self.force: bool = module.params["force"]
+        self.remembered = PlacedFiles(module.params["state_file"])
+
+    def run(self) -> dict[str, object]:
+        current = read_regular(self.path)
+        record = self.remembered.find(self.path)
+        decision = decide_removal(current, record, self.force)
+        goes = decision in (Removal.REMOVE, Removal.SAVE)
+        beside = self._beside(record is not None) if decision is not Removal.LEAVE else []
+        result: dict[str, object] = {
+            "changed": goes or bool(beside),
+            "decision": decision.value,
+            "kept": decision is Removal.LEAVE,
+            "diff": [_difference(self.path, current or b"", b"", self.module.params["sensitive"])] if goes else [],
+        }
+        if decision is Removal.LEAVE:
+            result["message"] = f"{self.path} was not placed by this collection and stays."
+        if decision is Removal.SAVE:
+            result["message"] = f"{self.path} was edited on this host. It is removed, and a copy stays beside it."
+        if not self.module.check_mode:
+            if decision is Removal.SAVE:
+                result["backup_file"] = self.module.backup_local(self.path)
+                result["message"] = f"{self.path} was edited on this host. It is now {result['backup_file']}."
+            for path in [self.path] * goes + beside:
+                os.unlink(path)
+            self.remembered.forget(self.path)
+        return result
+
+    def _beside(self, known: bool) -> list[str]:
+        """The changed default, if it may be one, and the backups when they are to go as well."""
+        new = self.path + ".new"
+        return [new] * (known and os.path.lexists(new)) + (
+            glob.glob(glob.escape(self.path) + ".*~") if self.force else []
+        )
+
+
+def _difference(path: str, before: bytes, after: bytes, sensitive: bool) -> dict[str, str]:
+    if sensitive:
+        shown = ["(not shown)\n" if before else "", "(not shown, and different)\n" if after else ""]
+    else:
+        shown = [mask(text.decode(errors="replace")) for text in (before, after)]
+    return {"before_header": path, "after_header": path, "before": shown[0], "after": shown[1]}
+
+
 def _listing(uid: int, gid: int, mode: int) -> str:
     return "owner: %d\ngroup: %d\nmode: %04o\n" % (uid, gid, mode)
 
@@ -245,8 +316,9 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "path": {"type": "path", "required": True},
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
             # Keeps the text out of the log of the host; see below for the output.
-            "content": {"type": "str", "required": True, "no_log": True},
+            "content": {"type": "str", "no_log": True},
             "baseline": {"type": "str", "no_log": True},
             "pristine": {"type": "list", "elements": "str", "default": []},
             "owner": {"type": "str"},
@@ -258,6 +330,7 @@ def main() -> None:
             "supervisord_configuration": {"type": "path"},
             "state_file": {"type": "path", "default": "/var/lib/aichat-backend/placed.json"},
         },
+        required_if=[("state", "present", ("content",))],
         supports_check_mode=True,
     )
     content = module.params["content"]
@@ -266,7 +339,10 @@ def main() -> None:
         module.no_log_values.difference_update({content, module.params["baseline"]})
     module.params["content"] = "(not shown)"
     try:
-        result = ConfigFile(module, content.encode()).run()
+        if module.params["state"] == "absent":
+            result = UnwantedFile(module).run()
+        else:
+            result = ConfigFile(module, content.encode()).run()
     except (FileProblem, OSError) as problem:
         module.fail_json(msg=str(problem))
     module.exit_json(**result)

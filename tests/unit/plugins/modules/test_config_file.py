@@ -153,3 +153,76 @@ def test_wrong_attributes_are_told(place: Run, arguments: dict[str, str], messag
 def test_a_link_is_refused(place: Run, file: Path) -> None:
     file.symlink_to("/etc/hosts")
     assert "symbolic link" in place(content="a")["msg"]
+
+
+@pytest.fixture
+def remove(run_module: Run, file: Path, tmp_path: Path) -> Run:
+    state = str(tmp_path / "placed.json")
+    return functools.partial(run_module, config_file, path=str(file), state_file=state, state="absent")
+
+
+def backups(file: Path) -> list[str]:
+    return [path.read_text() for path in file.parent.glob(f"{file.name}.*~")]
+
+
+def test_six_times_absent(place: Run, remove: Run, file: Path) -> None:
+    place(content="a\n")
+    for _once in range(2):
+        foretold = remove(check=True)
+        assert (foretold["changed"], foretold["decision"], file.exists()) == (True, "removed", True)
+    done = remove()
+    assert {key: done[key] for key in ("changed", "decision", "diff")} == {
+        key: foretold[key] for key in ("changed", "decision", "diff")
+    }
+    assert (file.exists(), backups(file)) == (False, [])
+    for check in (True, True, False):
+        assert (remove(check=check)["changed"], remove(check=check)["decision"]) == (False, "unchanged")
+
+
+def test_an_edited_file_that_goes_is_saved(place: Run, remove: Run, file: Path) -> None:
+    place(content="a\n")
+    file.write_text("mine\n")
+    place(content="b\n")
+    foretold = remove(check=True)
+    assert (foretold["decision"], backups(file)) == ("saved", [])
+    assert "a copy stays" in foretold["message"]
+    answer = remove()
+    assert (answer["decision"], file.exists(), Path(f"{file}.new").exists()) == ("saved", False, False)
+    assert Path(answer["backup_file"]).read_text() == "mine\n"
+    assert answer["backup_file"] in answer["message"]
+
+
+def test_with_force_not_even_backups_stay(place: Run, remove: Run, file: Path) -> None:
+    place(content="a\n")
+    file.write_text("mine\n")
+    place(content="b\n", force=True)
+    file.write_text("mine again\n")
+    assert backups(file) == ["mine\n"]
+    assert remove(force=True)["decision"] == "removed"
+    assert (file.exists(), backups(file)) == (False, [])
+
+
+def test_a_file_that_was_never_dealt_with_stays(remove: Run, file: Path) -> None:
+    file.write_text("mine\n")
+    answer = remove(force=True)
+    assert (answer["changed"], answer["decision"], file.read_text()) == (False, "foreign", "mine\n")
+    assert answer["message"] == f"{file} was not placed by this collection and stays."
+
+
+def test_a_removed_file_that_comes_back_is_a_stranger(place: Run, remove: Run, file: Path) -> None:
+    place(content="a\n")
+    remove()
+    file.write_text("a\n")
+    assert remove()["decision"] == "foreign"
+
+
+def test_a_removed_file_shows_no_secret(place: Run, remove: Run) -> None:
+    place(content='AICHAT_API_KEY="canary"\nPORT=1\n')
+    answer = remove()
+    assert "canary" not in json.dumps(answer)
+    assert "PORT=1" in answer["diff"][0]["before"]
+    assert answer["diff"][0]["after"] == ""
+
+
+def test_content_is_wanted_when_a_file_is(place: Run) -> None:
+    assert "content" in place()["msg"]
