@@ -135,7 +135,6 @@ class NginxInclude:
         self.configuration = None if absent else Original(module.params["configuration"])
         self.folder = os.path.dirname(self.locations.path)
         self.master = master_user()
-        self.warnings: list[str] = []
         self.text = "" if self.configuration is None else _text_of(self.configuration)
         self.attributes = attributes(module.params["owner"], module.params["group"], module.params["mode"])
         try:
@@ -163,7 +162,6 @@ class NginxInclude:
             "changed": text_changes or locations_change or restored,
             "running": self.master is not None,
             "diff": self._differences(text_changes, locations_change),
-            "warnings": self.warnings,
         }
 
     def _errors(self) -> str | None:
@@ -206,7 +204,7 @@ class NginxInclude:
             if errors is not None and (self.present or not broken):
                 raise NginxProblem(f"nginx refused the change, everything was put back as it was:\n{errors}")
             if errors is not None:
-                self.warnings.append(f"nginx refuses its configuration without the locations as well: {errors}")
+                self.module.warn(f"nginx refuses its configuration without the locations as well: {errors}")
         except BaseException:
             if self.configuration is not None:
                 self.configuration.restore()
