@@ -199,10 +199,11 @@ def test_on_a_full_disk_the_history_can_be_read_and_with_room_all_goes_on(tmp_pa
         assert ready.status == 503
         assert str(disk.folder / "chat.db") in ready.body["checks"]["database"]
         assert service.messages(session) == before
-        assert len(service.told("database_unusable")) == 1
+        service.wait_for("database_unusable")
 
         disk.free(service.pid)
         assert_usable(service)
+        assert len(service.told("database_unusable")) == 1
         assert service.messages(session)[: len(before)] == before
 
 

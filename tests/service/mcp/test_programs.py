@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from aichat_backend.mcp import connection, opening, owner
+from aichat_backend.mcp import child, connection, opening, owner
 from aichat_backend.mcp.messages import LineSplitter
 from fakes.mcp_processes import is_running, program
 from fakes.mcp_toolbox import OpenWorkshop
@@ -227,6 +227,21 @@ async def test_a_flood_of_standard_error_stops_nothing(tmp_path: Path, open_work
             await shop.until(lambda: len(local.pids) == 2)
 
         assert "the last of the flood / something gave way" in failures(logs)[0]["said"]
+
+
+async def test_the_last_words_are_heard_after_a_flood_that_was_left_alone_for_a_moment(
+    tmp_path: Path, open_workshop: OpenWorkshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(child, "_STDERR_BURST_BYTES", 1)
+    monkeypatch.setattr(child, "_STDERR_REST_SECONDS", 0.3)
+    local = program(tmp_path, "flood", "die")
+    async with open_workshop(local=local.entry) as shop:
+        with capture_logs() as logs:
+            await shop.call("flood", {"lines": 1})
+            await shop.call("die")
+            await shop.until(lambda: len(local.pids) == 2)
+
+        assert failures(logs)[0]["said"].endswith("the last of the flood / something gave way")
 
 
 async def test_a_message_without_an_end_ends_the_connection(

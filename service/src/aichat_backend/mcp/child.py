@@ -61,6 +61,8 @@ class Child:
         """Also the id of its process group."""
         self.exited = protocol.exited
         """Set when the process itself is gone; others of its group may still be there."""
+        self.fell_silent = protocol.fell_silent
+        """Set when all that was written to its standard error has been heard, and no more will come."""
 
     @classmethod
     async def start(cls, command: Command, *, ours: Mapping[str, str], on_stderr: Callable[[bytes], None]) -> Child:
@@ -161,6 +163,7 @@ class _Protocol(SubprocessStreamProtocol):
     def __init__(self, loop: asyncio.AbstractEventLoop, on_stderr: Callable[[bytes], None]) -> None:
         super().__init__(limit=_BUFFER_BYTES, loop=loop)
         self.exited = asyncio.Event()
+        self.fell_silent = asyncio.Event()
         self._running_loop = loop
         self._on_stderr = on_stderr
         self._subprocess: asyncio.SubprocessTransport | None = None
@@ -179,6 +182,11 @@ class _Protocol(SubprocessStreamProtocol):
         self._burst += len(data)
         if self._burst >= _STDERR_BURST_BYTES:
             self._rest()
+
+    def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
+        super().pipe_connection_lost(fd, exc)
+        if fd == _STDERR:
+            self.fell_silent.set()
 
     def process_exited(self) -> None:
         super().process_exited()

@@ -128,7 +128,10 @@ async def _write(
 async def _notice_end(
     child: Child, link: Link, incoming: MemoryObjectSendStream[_Incoming], output_ended: anyio.Event
 ) -> None:
-    """Whichever of the process and its output ends first: the other one mostly follows, but need not."""
+    """Whichever of the process and its output ends first: the other one mostly follows, but need not.
+
+    What it said last often tells why, so that is heard first.
+    """
     async with anyio.create_task_group() as either:
 
         async def wait_for(event: anyio.Event | asyncio.Event) -> None:
@@ -137,5 +140,6 @@ async def _notice_end(
 
         either.start_soon(wait_for, child.exited)
         either.start_soon(wait_for, output_ended)
+        either.start_soon(child.fell_silent.wait)
     link.end(f"its program {child.how_it_ended}" if child.exited.is_set() else "its program closed its output")
     incoming.close()
