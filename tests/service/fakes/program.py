@@ -112,8 +112,10 @@ class Service:
         return found
 
     def told(self, event: str) -> list[dict[str, Any]]:
-        """What the log tells of an event so far."""
+        """What the log tells of an event so far: up to a request that is made now."""
+        mark = self.request("GET", "/health").headers["X-Request-ID"]
         with self._logged:
+            assert self._logged.wait_for(lambda: any(line.get("request_id") == mark for line in self.log), PATIENCE)
             return [line for line in self.log if line["event"] == event]
 
     @property
