@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import shutil
 import sqlite3
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from aichat_backend.check import Verdict, check_all
 from aichat_backend.config.loading import load_settings
 from fakes.fake_grafana import fake_grafana
 from fakes.fake_openai import fake_openai
+from fakes.future import COMPATIBLE, upgrade_to_the_future
 from fakes.openai_wire import failure
 from fakes.processes import STARTS_PROCESSES
 from fakes.program import free_port
@@ -81,6 +84,16 @@ async def test_a_newer_schema_is_a_failure_as_it_would_be_at_the_start(tmp_path:
     found = await verdicts(tmp_path)
     assert not found["database"].well
     assert "newer version" in found["database"].finding
+
+
+async def test_a_newer_schema_that_this_version_can_use_is_told(tmp_path: Path, migrated_database: Path) -> None:
+    file = await asyncio.to_thread(shutil.copyfile, migrated_database, tmp_path / "chat.db")
+    await upgrade_to_the_future(f"sqlite:///{file}", tmp_path, COMPATIBLE)
+    found = await verdicts(tmp_path)
+    assert (found["database"].well, found["database"].finding) == (
+        True,
+        f"SQLite in {file} answers; its schema was made by a newer version and is usable by this one",
+    )
 
 
 async def test_a_file_that_is_no_database(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from aichat_backend.storage.audit import read_entries
 from aichat_backend.storage.database import Database
 from aichat_backend.storage.engines import missing_file
 from aichat_backend.storage.errors import UpgradeNeeded
-from aichat_backend.storage.schema import is_current
+from aichat_backend.storage.schema import SchemaAge, schema_age
 
 
 def tell(url: str, say: Callable[[str], None], *, since: datetime | None, user_id: str | None) -> None:
@@ -31,7 +31,7 @@ async def _tell(url: str, say: Callable[[str], None], since: datetime | None, us
     database = await Database.open(url)
 
     def read(connection: Connection) -> None:
-        if not is_current(connection):
+        if schema_age(connection) is SchemaAge.OLDER:
             raise UpgradeNeeded("The database is of an older version: run `aichat-backend db upgrade`, or the service.")
         for entry in read_entries(connection, since=since, user_id=user_id):
             say(msgspec.json.encode(entry).decode())

@@ -25,7 +25,7 @@ from aichat_backend.providers.registry import build_provider
 from aichat_backend.storage.database import Database
 from aichat_backend.storage.engines import missing_file
 from aichat_backend.storage.errors import StorageError
-from aichat_backend.storage.schema import is_current
+from aichat_backend.storage.schema import SchemaAge, schema_age
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,13 @@ def _check_settings(loaded: LoadedSettings) -> Verdict:
     return Verdict("settings", True, f"{len(loaded.sources)} set, the rest at their defaults")
 
 
+_ABOUT_THE_SCHEMA = {
+    SchemaAge.OLDER: "; its schema is upgraded at the next start",
+    SchemaAge.CURRENT: "",
+    SchemaAge.NEWER: "; its schema was made by a newer version and is usable by this one",
+}
+
+
 async def _check_database(settings: Settings) -> Verdict:
     url = settings.effective_database_url
     missing = missing_file(url)
@@ -75,13 +82,12 @@ async def _check_database(settings: Settings) -> Verdict:
     except StorageError as error:
         return Verdict("database", False, str(error))
     try:
-        current = await database.read(is_current)
+        age = await database.read(schema_age)
     except (StorageError, Unavailable) as error:
         return Verdict("database", False, str(error))
     finally:
         await database.close()
-    later = "" if current else "; its schema is upgraded at the next start"
-    return Verdict("database", True, f"{database.name} answers{later}")
+    return Verdict("database", True, f"{database.name} answers{_ABOUT_THE_SCHEMA[age]}")
 
 
 def _check_folder(folder: Path, setting: str) -> Verdict:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from time import monotonic
+from typing import NamedTuple
 
-from aichat_backend.storage.copying import copy_all, count_rows
+from sqlalchemy import Connection
+
+from aichat_backend.storage.copying import copy_all, count_rows, require_current
 from aichat_backend.storage.database import Database
 from aichat_backend.storage.engines import connect_alone, missing_file, parse
 from aichat_backend.storage.errors import CopyRefused, DatabaseInUse, unavailable_when_failing
-from aichat_backend.storage.schema import HEAD, is_current, read_revision
+from aichat_backend.storage.schema import HEAD, SchemaAge, read_revision, schema_age
 
 Say = Callable[[str], None]
 """Shows the operator a line."""
@@ -29,12 +32,9 @@ def status(url: str, say: Say) -> None:
     if file is not None:
         say(f"database  {file} is not there yet: the service makes it when it starts for the first time")
         return
-    name, revision, rows = asyncio.run(_look(url))
+    name, schema, rows = asyncio.run(_look(url))
     say(f"database  {name}")
-    if revision == HEAD:
-        say(f"schema    {HEAD}, up to date")
-    else:
-        say(f"schema    {revision or 'none'}; `aichat-backend db upgrade`, or the next start, brings it to {HEAD}")
+    say(f"schema    {_in_words(schema)}")
     say(f"in use    {'by a running service' if _is_in_use(url) else 'no'}")
     for table, count in rows.items():
         say(f"rows      {count:>11,}  {table}")
@@ -48,10 +48,14 @@ def upgrade(url: str, say: Say) -> None:
         Unavailable: the database fails.
     """
     name, before = asyncio.run(_upgrade(url))
-    if before == HEAD:
-        say(f"{name}: the schema is up to date ({HEAD})")
-    else:
-        say(f"{name}: the schema is at {HEAD} now, it was {f'at {before}' if before else 'not there'}")
+    match before.age:
+        case SchemaAge.OLDER:
+            was = f"at {before.revision}" if before.revision else "not there"
+            say(f"{name}: the schema is at {HEAD} now, it was {was}")
+        case SchemaAge.CURRENT:
+            say(f"{name}: the schema is up to date ({HEAD})")
+        case SchemaAge.NEWER:
+            say(f"{name}: nothing was changed. The schema is at {_in_words(before)}")
 
 
 def copy(source: str, target: str, say: Say) -> None:
@@ -68,6 +72,7 @@ def copy(source: str, target: str, say: Say) -> None:
         raise CopyRefused("The database cannot be copied to itself. Name another one.")
     # The source first: nothing is changed anywhere while a service uses it.
     with unavailable_when_failing(), connect_alone(source) as original:
+        require_current(original, "source")
         name, _before = asyncio.run(_upgrade(target))
         with connect_alone(target) as duplicate:
             contents = copy_all(original, duplicate, _Progress(say))
@@ -90,21 +95,40 @@ class _Progress:
             self._say(f"{doing}: {done:,} of {total:,}")
 
 
-async def _look(url: str) -> tuple[str, str | None, Mapping[str, int]]:
+class _Schema(NamedTuple):
+    revision: str | None
+    age: SchemaAge
+
+
+def _read_schema(connection: Connection) -> _Schema:
+    return _Schema(read_revision(connection), schema_age(connection))
+
+
+def _in_words(schema: _Schema) -> str:
+    match schema.age:
+        case SchemaAge.OLDER:
+            return f"{schema.revision or 'none'}; `aichat-backend db upgrade`, or the next start, brings it to {HEAD}"
+        case SchemaAge.CURRENT:
+            return f"{HEAD}, up to date"
+        case SchemaAge.NEWER:
+            return f"{schema.revision}, made by a newer version, usable by this one (which knows {HEAD})"
+
+
+async def _look(url: str) -> tuple[str, _Schema, Mapping[str, int]]:
     database = await Database.open(url)
     try:
-        revision = await database.read(read_revision)
-        rows = await database.read(count_rows) if await database.read(is_current) else {}
-        return database.name, revision, rows
+        schema = await database.read(_read_schema)
+        rows = {} if schema.age is SchemaAge.OLDER else await database.read(count_rows)
+        return database.name, schema, rows
     finally:
         await database.close()
 
 
-async def _upgrade(url: str) -> tuple[str, str | None]:
+async def _upgrade(url: str) -> tuple[str, _Schema]:
     """What the database is called, and in which state its schema was."""
     database = await Database.open(url)
     try:
-        before = await database.read(read_revision)
+        before = await database.read(_read_schema)
         await database.upgrade()
         return database.name, before
     finally:

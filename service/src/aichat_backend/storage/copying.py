@@ -16,7 +16,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from aichat_backend.storage.errors import CopyFailed, CopyRefused
 from aichat_backend.storage.row_numbers import go_on_after, last_numbers
-from aichat_backend.storage.schema import is_current
+from aichat_backend.storage.schema import HEAD, SchemaAge, read_revision, schema_age
 from aichat_backend.storage.tables import metadata
 
 if TYPE_CHECKING:
@@ -83,11 +83,8 @@ def copy_all(source: Connection, target: Connection, report: Report) -> Mapping[
         CopyRefused: the target holds something else, or a schema is not this version's.
         CopyFailed: the databases are not the same in the end.
     """
-    for which, connection in (("source", source), ("target", target)):
-        if not is_current(connection):
-            raise CopyRefused(
-                f"The schema of the {which} is not up to date. Run `aichat-backend db upgrade` on it first."
-            )
+    require_current(source, "source")
+    require_current(target, "target")
     for table in metadata.sorted_tables:
         _require_part_of(source, target, table, report)
     for table in metadata.sorted_tables:
@@ -96,6 +93,26 @@ def copy_all(source: Connection, target: Connection, report: Report) -> Mapping[
     go_on_after(target, last_numbers(source))
     target.commit()
     return {table.name: _verified(source, target, table, report) for table in metadata.sorted_tables}
+
+
+def require_current(connection: Connection, which: str) -> None:
+    """Let nothing be copied from or to a schema with tables or columns that are not this version's.
+
+    Raises:
+        CopyRefused: it is an older or a newer version's.
+        NewerDatabase: it is a newer version's that this one could not even use.
+    """
+    match schema_age(connection):
+        case SchemaAge.OLDER:
+            raise CopyRefused(
+                f"The schema of the {which} is not up to date. Run `aichat-backend db upgrade` on it first."
+            )
+        case SchemaAge.NEWER:
+            raise CopyRefused(
+                f"The schema of the {which} was made by a newer version of aichat-backend: it is at"
+                f" {read_revision(connection)!r}, and this version, which knows no later one than {HEAD!r}, would leave"
+                " out what is new. Copy with the newer version."
+            )
 
 
 def count_rows(connection: Connection) -> Mapping[str, int]:

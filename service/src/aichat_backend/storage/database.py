@@ -17,7 +17,7 @@ from aichat_backend.storage.errors import (
     StorageError,
     UpgradeFailed,
 )
-from aichat_backend.storage.schema import is_current, read_revision, touch, upgrade_schema
+from aichat_backend.storage.schema import SchemaAge, schema_age, touch, upgrade_schema
 from aichat_backend.storage.search_merge import begin_merge, end_merge, go_on_merging, number_of_removals
 from aichat_backend.storage.transactions import Transactions
 
@@ -69,14 +69,14 @@ class Database:
         return cls(await open_engines(url))
 
     async def upgrade(self) -> None:
-        """Bring the schema to this version's state. Several processes may do so at once.
+        """Bring the schema to this version's state, unless it is a newer one's. Several processes may do so at once.
 
         Raises:
-            NewerDatabase: when a newer version of the program has been here.
+            NewerDatabase: when a newer version of the program has changed it, and this one cannot use it.
             UpgradeFailed: when the database fails meanwhile; the schema is then as it was.
         """
         try:
-            if not await self.read(is_current):
+            if await self.read(schema_age) is SchemaAge.OLDER:
                 await self._migrating.run(upgrade_schema)
         except DatabaseUnavailable as error:
             trouble = await self.diagnose(error)
@@ -113,8 +113,9 @@ class Database:
 
         Raises:
             DatabaseUnavailable: when the database does not answer.
+            NewerDatabase: when a newer version of the program has changed it meanwhile, and this one cannot use it.
         """
-        await self.read(read_revision)
+        await self.read(schema_age)
 
     async def try_to_write(self) -> None:
         """Write a row as it is already.

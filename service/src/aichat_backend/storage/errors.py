@@ -37,7 +37,7 @@ class ReplacedDatabase(StorageError):
 
 
 class NewerDatabase(StorageError):
-    """A newer version of the program has changed the schema already."""
+    """A newer version of the program has changed the schema, such that this one cannot use it."""
 
 
 class UpgradeNeeded(StorageError):

@@ -29,7 +29,7 @@ T = TypeVar("T")
 HOPELESS = (UnsupportedDatabase, NewerDatabase)
 """What no waiting mends: the setting is wrong, or the program too old. They end a start."""
 
-_OPENED_ANEW = (DamagedDatabase, ReplacedDatabase)
+_OPENED_ANEW = (DamagedDatabase, ReplacedDatabase, NewerDatabase)
 """With these, what is open is of no more use."""
 
 _FIRST_PAUSE = 1.0
@@ -88,7 +88,7 @@ class LastingDatabase:
 
         Raises:
             UnsupportedDatabase: when the URL names none that can be used.
-            NewerDatabase: when a newer version of the program has been here.
+            NewerDatabase: when a newer version of the program has changed it, and this one cannot use it.
         """
         self._care = asyncio.create_task(self._take_care(), name="take care of the database")
         await asyncio.wait({self._look}, timeout=patience)
@@ -149,8 +149,13 @@ class LastingDatabase:
         try:
             result = await use(database)
         except DatabaseUnavailable as error:
-            await self._suspect(database, error)
+            trouble = await database.diagnose(error)
+            if trouble is not None:
+                self._blame(database, trouble)
             raise
+        except NewerDatabase as trouble:
+            self._blame(database, trouble)
+            raise DatabaseUnavailable(str(trouble)) from trouble
         if self._trouble is not None:
             self._asked.set()
         return result
@@ -161,10 +166,9 @@ class LastingDatabase:
         if monotonic() >= self._rests_until:
             await asyncio.wait({self._look}, timeout=_LOOK_SECONDS)
 
-    async def _suspect(self, database: Database, error: DatabaseUnavailable) -> None:
-        """See what a failure means for all that comes after it."""
-        trouble = await database.diagnose(error)
-        if trouble is None or database is not self._database:
+    def _blame(self, database: Database, trouble: StorageError) -> None:
+        """Let what is wrong with it be known to all who come, and mended."""
+        if database is not self._database:
             return
         if isinstance(trouble, _OPENED_ANEW):
             self._database, self._leaving = None, database

@@ -9,6 +9,8 @@ revision = ${repr(up_revision)}
 down_revision = ${repr(down_revision)}
 branch_labels = ${repr(branch_labels)}
 depends_on = ${repr(depends_on)}
+# Earlier if programs before this one can use what it makes: see the package.
+usable_from = ${repr(up_revision)}
 
 
 def upgrade() -> None:

@@ -9,6 +9,7 @@ revision = "0003"
 down_revision = "0002"
 branch_labels = None
 depends_on = None
+usable_from = "0003"
 
 _SESSIONS_A_BATCH = 500
 

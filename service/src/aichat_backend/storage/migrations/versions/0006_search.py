@@ -15,6 +15,7 @@ revision = "0006"
 down_revision = "0005"
 branch_labels = None
 depends_on = None
+usable_from = "0006"
 
 _BATCH = 500
 
