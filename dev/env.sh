@@ -8,6 +8,7 @@ export CONTAINERS_CONF=$ROOT/containers.conf
 export ANSIBLE_CONFIG=$ROOT/ansible.cfg
 export ANSIBLE_HOME=$CACHE/ansible
 export ANSIBLE_COLLECTIONS_PATH=$CACHE/collections
+export ANSIBLE_CONNECTION_PLUGINS=$ROOT/dev/server/connection
 export UV_PYTHON_DOWNLOADS=never
 export UV_SYSTEM_CERTS=${UV_SYSTEM_CERTS:-1}
 export NODE_USE_SYSTEM_CA=${NODE_USE_SYSTEM_CA:-1}
