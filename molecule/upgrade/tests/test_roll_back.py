@@ -68,7 +68,7 @@ def test_settings_that_the_new_release_refuses_touch_nothing(host: Host) -> None
     done = play(None, variables={"ai_chat_environment": {"AICHAT_LLM_TEMPERATURE": "hot"}})
 
     assert done.returncode != 0
-    assert "AICHAT_LLM_TEMPERATURE: 'hot' is not allowed" in done.stdout, done.stdout
+    assert "AICHAT_LLM_TEMPERATURE: 'hot' is not allowed" in done.stdout + done.stderr
     assert state(host) == before
     assert host.check_output("supervisorctl pid aichat-backend") == process
     assert version(host) == OLDER
