@@ -97,7 +97,7 @@ bench: setup ## What a relayed chunk costs, beside a raw pass-through: make benc
 ##@ Package
 .PHONY: wheelhouse
 wheelhouse: setup ## All packages in one file, for servers without a network: make wheelhouse PYTHON=3.12 ARCH=x86_64
-	@$(ENV); ansible-playbook playbooks/make_wheelhouse.yml -e "wheelhouse_python=$(or $(PYTHON),3.12) wheelhouse_arch=$(or $(ARCH),x86_64) wheelhouse_dest=$$ROOT/dist"
+	@$(ENV); ansible-playbook --inventory localhost, playbooks/make_wheelhouse.yml -e "wheelhouse_python=$(or $(PYTHON),3.12) wheelhouse_arch=$(or $(ARCH),x86_64) wheelhouse_dest=$$ROOT/dist"
 
 .PHONY: rpm
 rpm: setup ## The package pmm-aichat-backend, in dist/rpm: make rpm PYTHON=3.12 RELEASE=1
