@@ -57,6 +57,12 @@ class Stage:
         self._address = _address(port)
         self._folder = folder
 
+    def on_new_data(self, name: str) -> Stage:
+        """The same upstream for relays with a folder of their own, in which there is nothing yet."""
+        folder = self._folder / name
+        folder.mkdir()
+        return Stage(self._port, folder)
+
     async def release(self, http: ClientSession) -> None:
         """Let the upstream end its endless answers."""
         async with http.post(self._address + RELEASE_PATH) as response:
