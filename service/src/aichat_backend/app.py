@@ -25,6 +25,7 @@ from aichat_backend.api.observation import observation_middleware
 from aichat_backend.api.openapi import OpenApiResource
 from aichat_backend.api.operations import Check, OperationsResource
 from aichat_backend.api.questions import QuestionResource
+from aichat_backend.api.request_log import RequestLog
 from aichat_backend.api.sessions import SessionResource
 from aichat_backend.api.sse import EventStreams
 from aichat_backend.api.tools import ToolResource
@@ -271,11 +272,18 @@ def _resources(
 
 
 def _application(settings: Settings, metrics: Metrics) -> web.Application:
+    log = RequestLog()
+    observation, identity = observation_middleware(metrics, log), identity_middleware(_proxy_secret(settings))
     app = web.Application(
-        middlewares=[observation_middleware(metrics), errors_middleware, identity_middleware(_proxy_secret(settings))],
+        middlewares=[observation, errors_middleware, identity],
         client_max_size=4 * settings.max_message_bytes + 65_536,
     )
     app.on_response_prepare.append(_name_server)
+
+    async def write_log(_app: web.Application) -> None:
+        log.write()
+
+    app.on_cleanup.append(write_log)
     return app
 
 

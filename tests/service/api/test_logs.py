@@ -73,10 +73,20 @@ async def test_messages_titles_and_keys_are_never_logged(log: io.StringIO, setti
 
 async def test_each_request_is_one_line_under_its_id(logged: Backend, log: io.StringIO) -> None:
     await logged.user().get("/sessions/secret-looking-id", headers={"X-Request-ID": "abc"})
+    await eventually(lambda: '"request"' in log.getvalue())
 
     [line] = [line for line in lines(log) if line["event"] == "request"]
     assert (line["method"], line["route"], line["status"]) == ("GET", "/v1/chat/sessions/{session_id}", 404)
     assert line["request_id"] == "abc"
+
+
+async def test_a_request_answered_right_before_the_end_is_one_line_too(
+    settings: Settings, provider: ScriptedProvider, log: io.StringIO
+) -> None:
+    async with running_backend(settings, provider) as backend:
+        await backend.user().get("/sessions", headers={"X-Request-ID": "last"})
+
+    assert [line["request_id"] for line in lines(log) if line["event"] == "request"] == ["last"]
 
 
 async def test_a_reader_who_leaves_is_one_line_too(logged: Backend, log: io.StringIO) -> None:

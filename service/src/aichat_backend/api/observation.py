@@ -7,11 +7,11 @@ import re
 import secrets
 from time import monotonic
 
-import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 from structlog.contextvars import bound_contextvars
 
+from aichat_backend.api.request_log import AnsweredRequest, RequestLog
 from aichat_backend.telemetry.metrics import Metrics
 
 REQUEST_ID_HEADER = "X-Request-ID"
@@ -20,7 +20,6 @@ _CLIENT_LEFT = 499
 
 _GIVEN_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _request_id_key = web.RequestKey("request_id", str)
-_log = structlog.get_logger(__name__)
 
 
 def request_id_of(request: web.Request) -> str:
@@ -28,7 +27,7 @@ def request_id_of(request: web.Request) -> str:
     return request[_request_id_key]
 
 
-def observation_middleware(metrics: Metrics) -> Middleware:
+def observation_middleware(metrics: Metrics, log: RequestLog) -> Middleware:
     """Number, log and count every request. A request id that the proxy sends is kept."""
 
     @web.middleware
@@ -41,21 +40,20 @@ def observation_middleware(metrics: Metrics) -> Middleware:
             try:
                 response = await handler(request)
             except asyncio.CancelledError:
-                _record(request, _CLIENT_LEFT, monotonic() - started)
+                record(request, _CLIENT_LEFT, monotonic() - started)
                 raise
-            if not response.prepared:
-                response.headers[REQUEST_ID_HEADER] = request_id
-            seconds = monotonic() - started
-            # The answer goes out first: whoever waits for it need not wait for the log as well.
-            asyncio.get_running_loop().call_soon(_record, request, response.status, seconds)
-            if response.content_type != "text/event-stream":
-                metrics.latency.labels(_route(request)).observe(seconds)
+        if not response.prepared:
+            response.headers[REQUEST_ID_HEADER] = request_id
+        seconds = monotonic() - started
+        record(request, response.status, seconds)
+        if response.content_type != "text/event-stream":
+            metrics.latency.labels(_route(request)).observe(seconds)
         return response
 
-    def _record(request: web.Request, status: int, seconds: float) -> None:
+    def record(request: web.Request, status: int, seconds: float) -> None:
         route = _route(request)
         metrics.requests.labels(request.method, route, status).inc()
-        _log.info("request", method=request.method, route=route, status=status, milliseconds=round(seconds * 1000, 1))
+        log.note(AnsweredRequest(request_id_of(request), request.method, route, status, seconds))
 
     return observe
 
