@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 from http import HTTPStatus
+from typing import Any
 
+import httpx2
 from aiohttp import ClientError, ClientResponse, ClientSession
-from httpx2 import AsyncBaseTransport, AsyncClient, ConnectError, ConnectTimeout, Request, Response
+from httpx2 import (
+    AsyncBaseTransport,
+    AsyncByteStream,
+    AsyncClient,
+    BasicAuth,
+    ConnectError,
+    ConnectTimeout,
+    Request,
+    Response,
+)
 from yarl import URL
 
 from aichat_backend.providers.connections import read_complaint_body
@@ -14,6 +25,8 @@ from aichat_backend.providers.streamed import too_long_to_wait
 
 _ANSWER = "answer"
 """The extension of a response that holds what was answered."""
+
+_READ_ELSEWHERE = AsyncByteStream()
 
 _OF_THE_SDK = "x-stainless-"
 """What it would tell its vendor about this machine in headers that begin like this is nobody's business."""
@@ -24,7 +37,7 @@ _JUDGED = ("content-type", "location", "retry-after", "retry-after-ms", "x-shoul
 
 def http_client(session: ClientSession) -> AsyncClient:
     """What an SDK is given to ask with. It follows no redirects: neither question nor key leave the origin."""
-    return AsyncClient(transport=_Transport(session), follow_redirects=False)
+    return _Client(session)
 
 
 def answer_of(response: Response) -> ClientResponse:
@@ -33,32 +46,42 @@ def answer_of(response: Response) -> ClientResponse:
     return answer
 
 
-class _Transport(AsyncBaseTransport):
-    """Sends requests by aiohttp.
+class _Client(AsyncClient):
+    """Sends requests by aiohttp, as the SDK words them.
 
-    What the SDK would put around each piece of a streamed answer costs more than all that we do with the piece, and
-    what it would keep of request and response as much memory as the stream itself.
+    What httpx would put around each request makes the first token late, and what the SDK would put around each piece of
+    a streamed answer costs more than all that we do with the piece, and keeps as much memory as the stream itself.
     """
 
     def __init__(self, session: ClientSession) -> None:
+        # One that is never used, in place of one with connections and certificates of its own.
+        super().__init__(transport=AsyncBaseTransport())
         self._session = session
 
-    async def handle_async_request(self, request: Request) -> Response:
+    def build_request(self, method: str, url: httpx2.URL | str, **words: Any) -> Request:
+        """The request with nothing added to it. For timeouts there is the session."""
+        words.pop("timeout", None)
+        return Request(method, url, **words)
+
+    async def send(self, request: Request, **_settings: Any) -> Response:
         """Ask; an error is read as far as it is needed.
 
         Raises:
             ConnectTimeout, ConnectError: the SDK may try again.
         """
+        if request.url.userinfo:
+            # They go before what the SDK says for want of a key.
+            request = next(BasicAuth(request.url.username, request.url.password).auth_flow(request))
         headers = [(name, value) for name, value in request.headers.multi_items() if not name.startswith(_OF_THE_SDK)]
-        # Credentials in the address are among the headers by now.
         address = URL(str(request.url)).with_user(None)
         try:
             answer = await self._session.request(
                 request.method, address, headers=headers, data=request.content, allow_redirects=False
             )
             if HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
-                return Response(answer.status, extensions={_ANSWER: answer})
-            return Response(answer.status, headers=_judged(answer), content=await read_complaint_body(answer))
+                return Response(answer.status, request=request, stream=_READ_ELSEWHERE, extensions={_ANSWER: answer})
+            complaint = await read_complaint_body(answer)
+            return Response(answer.status, request=request, headers=_judged(answer), content=complaint)
         except TimeoutError as error:
             raise ConnectTimeout(str(error)) from error
         except (ClientError, OSError) as error:
@@ -66,6 +89,7 @@ class _Transport(AsyncBaseTransport):
 
     async def aclose(self) -> None:
         """Close the connections."""
+        await super().aclose()
         await self._session.close()
 
 
