@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
-from sqlalchemy import inspect
+from sqlalchemy import Connection, inspect, select
 from structlog.testing import capture_logs
 
 from aichat_backend import audit_command
@@ -19,9 +19,12 @@ from aichat_backend.storage.errors import CopyRefused, NewerDatabase
 from aichat_backend.storage.files import SqlFileStore
 from aichat_backend.storage.lasting import LastingDatabase
 from aichat_backend.storage.schema import HEAD
+from aichat_backend.storage.tables import messages, sessions
 from fakes.backend import eventually
 from fakes.conversations import answer, ask, texts
+from fakes.databases import ON_POSTGRES
 from fakes.future import ADDING_TO_A_BROKEN_ONE, BREAKING, COMPATIBLE, Migration, upgrade_to_the_future
+from fakes.postgres import PostgresServer
 from fakes.sql import change, column, rows
 from fakes.stores import Store
 
@@ -74,6 +77,43 @@ async def test_a_process_goes_on_when_its_database_becomes_such_a_one(url: str, 
     assert await database.problem() is None
     assert logs == []
     assert await column(database, "SELECT DISTINCT pinned FROM sessions") == [False]
+    await database.close()
+
+
+TAKING_TWO_TABLES = Migration(
+    body="""
+    for table in ("messages", "sessions"):
+        op.add_column(table, sa.Column("later", sa.Text))
+"""
+)
+
+
+@ON_POSTGRES
+@pytest.mark.parametrize(("reader_waits", "upgrade_waits"), [("10ms", "60s"), ("60s", "2s")])
+async def test_who_reads_and_who_upgrades_both_come_through_when_they_are_in_each_others_way(
+    url: str, tmp_path: Path, postgres: PostgresServer, reader_waits: str, upgrade_waits: str
+) -> None:
+    """Whoever has waited for that long looks whether there is a deadlock, and the server then ends its transaction."""
+    database = await Database.open(f"{url}&options=-c%20deadlock_timeout%3D{reader_waits}")
+    has_sessions = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    attempts = 0
+
+    def read(connection: Connection) -> int:
+        nonlocal attempts
+        attempts += 1
+        connection.execute(select(sessions.c.pk))
+        loop.call_soon_threadsafe(has_sessions.set)
+        while attempts == 1 and not postgres.execute("SELECT 1 FROM pg_locks WHERE NOT granted"):
+            pass
+        return len(connection.execute(select(messages.c.pk)).all())
+
+    reading = asyncio.create_task(database.read(read))
+    await asyncio.wait_for(has_sessions.wait(), PATIENCE)
+    await upgrade_to_the_future(f"{url}&options=-c%20deadlock_timeout%3D{upgrade_waits}", tmp_path, TAKING_TWO_TABLES)
+
+    assert await reading == 0
+    assert await rows(database, STATE) == [("0101", HEAD)]
     await database.close()
 
 

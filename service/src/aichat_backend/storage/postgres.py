@@ -23,13 +23,15 @@ from aichat_backend.storage.errors import (
     UnsupportedDatabase,
     is_failure,
 )
-from aichat_backend.storage.postgres_recovery import WriterRecovery
+from aichat_backend.storage.postgres_recovery import ConflictRecovery, WriterRecovery
 from aichat_backend.storage.tables import metadata
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import ExceptionContext
     from sqlalchemy.engine.interfaces import DBAPIConnection
     from sqlalchemy.pool import ConnectionPoolEntry
+
+    from aichat_backend.storage.recovery import Recovery
 
 READERS = 4
 """Connections that read at a time; each is a thread."""
@@ -100,7 +102,14 @@ def open_postgres(url: URL) -> Engines:
         raise
     return Engines(
         name=_name(url),
-        reader=_access(url, READERS, READ_SECONDS, LOCK_SECONDS, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"),
+        reader=_access(
+            url,
+            READERS,
+            READ_SECONDS,
+            LOCK_SECONDS,
+            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+            recovery=ConflictRecovery(),
+        ),
         writer=writer,
         # Without a snapshot of its own: who has waited for the lock must see what was changed meanwhile.
         migrator=_access(
@@ -110,6 +119,7 @@ def open_postgres(url: URL) -> Engines:
             MIGRATION_LOCK_SECONDS,
             "BEGIN ISOLATION LEVEL READ COMMITTED",
             f"SELECT pg_advisory_xact_lock({AdvisoryLock.UPGRADE})",
+            recovery=ConflictRecovery(),
         ),
         insert=insert,
         forget=partial(_vacuum, writer.engine),
@@ -174,7 +184,7 @@ def _access(
     statement_seconds: int,
     lock_seconds: int,
     *begin: str,
-    recovery: WriterRecovery | None = None,
+    recovery: Recovery | None = None,
 ) -> Access:
     settings = {
         "statement_timeout": f"{statement_seconds}s",

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Engine, bindparam, text
 from sqlalchemy.exc import DBAPIError
 
 from aichat_backend.storage.errors import OutcomeUnknown
+from aichat_backend.storage.recovery import NoRecovery
 
 ATTEMPTS = 25
 """How often a transaction is tried that others keep getting in the way of."""
@@ -28,12 +29,8 @@ _OWN_NAME = text("SELECT CAST(pg_current_xact_id() AS text)")
 _FATE = text("SELECT pg_xact_status(CAST(CAST(:mark AS text) AS xid8))").bindparams(bindparam("mark"))
 
 
-class WriterRecovery:
-    """For transactions that change something, beside those of others."""
-
-    def mark(self, connection: Connection) -> str | None:
-        """The server's number of the transaction."""
-        return str(connection.execute(_OWN_NAME).scalar_one())
+class ConflictRecovery(NoRecovery):
+    """For transactions that may meet others: who reads also meets a newer version that upgrades the schema."""
 
     def pauses(self) -> Iterator[float]:
         """Longer ones each time, and none like the other's: two that met must not meet again."""
@@ -45,6 +42,14 @@ class WriterRecovery:
     def may_run_again(self, error: DBAPIError) -> bool:
         """Whether others were in the way. The server has undone the transaction then, also when it was to commit."""
         return getattr(error.orig, "sqlstate", None) in (_SERIALIZATION_FAILURE, _DEADLOCK)
+
+
+class WriterRecovery(ConflictRecovery):
+    """For those that change something, which must not be done twice."""
+
+    def mark(self, connection: Connection) -> str | None:
+        """The server's number of the transaction."""
+        return str(connection.execute(_OWN_NAME).scalar_one())
 
     def was_committed(self, engine: Engine, mark: str | None) -> bool:
         """Ask the server on another connection, as soon as it answers."""
