@@ -9,8 +9,9 @@ name: masked
 short_description: Hide secrets in a text before it is shown
 version_added: 0.1.0
 description:
-  - Hides the values of variables whose names end in C(KEY), C(TOKEN), C(SECRET), C(PASSWORD) or C(DATABASE_URL),
-    credentials in addresses, and the secret values among the given variables wherever they stand.
+  - Hides the values of variables whose names have a part such as C(KEY), C(TOKEN), C(SECRET), C(PASSWORD), C(AUTH)
+    or C(DATABASE_URL), what a list of MCP servers gives to them, credentials in addresses, and the secret values
+    among the given variables wherever they stand.
 options:
   _input:
     description: The text.

@@ -9,20 +9,29 @@ from __future__ import annotations
 import re
 
 HIDDEN = "********"
-_NAME = r"[A-Za-z0-9_]*(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD|DATABASE_URL)"
+_WORDS = "KEY|TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|PASS|PWD|AUTH|AUTHORIZATION|CREDENTIALS?|COOKIE|DSN|DATABASE_URL"
+# A part of the name ends in one of the words; NAME_FILE holds only a path.
+_NAME = rf"[A-Z0-9_-]*(?:{_WORDS})(?:[_-][A-Z0-9_-]*)?(?<!_FILE)(?<!_PATH)"
 _IS_SECRET = re.compile(_NAME + r"\Z", re.IGNORECASE)
-_ASSIGNMENT = re.compile(rf"""(?P<name>\b{_NAME}["']?\s*[=:]\s*)(?P<value>"[^"]*"|'[^']*'|[^\s,;"']+)""", re.IGNORECASE)
+_QUOTED = r""""(?:\\.|[^"\\\n])*"|'[^'\n]*'"""
+# A quote that is never closed counts to the end of its line.
+_VALUE = rf"""{_QUOTED}|["'][^\n]*|(?:(?:Bearer|Basic)\s+)?[^\s,;"']+"""
+_ASSIGNMENT = re.compile(rf"""(?P<name>(?<![\w-]){_NAME}(?![\w-])["']?\s*[=:]\s*)(?P<value>{_VALUE})""", re.IGNORECASE)
 _CREDENTIALS = re.compile(r"(?P<scheme>\b[a-z][a-z0-9+.-]*://)[^/\s@\"']+@", re.IGNORECASE)
+# What a list of MCP servers gives to them, whatever it is called.
+_GIVEN = re.compile(rf"""(?P<name>"(?:env|headers)"\s*:\s*)(?P<object>\{{(?:[^"{{}}]|{_QUOTED})*\}})""")
+_PAIR = re.compile(r"""(?P<name>"(?:\\.|[^"\\\n])*"\s*:\s*)(?P<value>"(?:\\.|[^"\\\n])*")""")
 
 
 def is_secret_name(name: str) -> bool:
-    """Whether a variable of this name holds a secret; NAME_FILE holds only a path."""
+    """Whether a variable of this name holds a secret."""
     return bool(_IS_SECRET.match(name))
 
 
 def mask(text: str) -> str:
-    """Replace the values of secret names and the credentials in addresses."""
-    return _CREDENTIALS.sub(_hide_credentials, _ASSIGNMENT.sub(_hide_value, text))
+    """Replace the values of secret names, what MCP servers are given, and the credentials in addresses."""
+    given = _GIVEN.sub(lambda found: found["name"] + _PAIR.sub(_hide_value, found["object"]), text)
+    return _CREDENTIALS.sub(_hide_credentials, _ASSIGNMENT.sub(_hide_value, given))
 
 
 def _hide_value(found: re.Match[str]) -> str:

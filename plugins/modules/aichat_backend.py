@@ -443,6 +443,8 @@ def main() -> None:
             "keep_releases": {"type": "int", "default": 3},
             "settings": {
                 "type": "dict",
+                # Of what is marked further inside, the host's log would show every line.
+                "no_log": True,
                 "options": {
                     # Secrets may stand in both; what is told of them is what the service says, masked.
                     "ini": {"type": "str", "required": True, "no_log": True},

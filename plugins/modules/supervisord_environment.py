@@ -29,7 +29,8 @@ options:
   environment:
     description:
       - Variables and their values. An empty value removes the variable.
-      - Values of variables whose names end in C(KEY), C(TOKEN), C(SECRET), C(PASSWORD) or C(DATABASE_URL) never appear in the output.
+      - Values of variables whose names have a part such as C(KEY), C(TOKEN), C(SECRET), C(PASSWORD), C(AUTH) or C(DATABASE_URL)
+        never appear in the output.
     type: dict
     default: {}
   validate_configuration:
@@ -67,7 +68,7 @@ keys_removed:
   elements: str
   sample: [AICHAT_LLM_TEMPERATURE]
 environment:
-  description: The program's environment afterwards; values of variables named like secrets are hidden.
+  description: The program's environment afterwards; values of variables named like secrets are hidden, and credentials in addresses.
   returned: success
   type: dict
   sample: {AICHAT_PORT: "3001"}
@@ -112,7 +113,7 @@ def change(module: AnsibleModule, given: dict[str, object]) -> dict[str, object]
         "changed": edited != text,
         "keys_set": sorted(key for key in after if after[key] != before.get(key)),
         "keys_removed": sorted(before.keys() - after.keys()),
-        "environment": {key: HIDDEN if is_secret_name(key) and value else value for key, value in after.items()},
+        "environment": {key: HIDDEN if is_secret_name(key) and value else mask(value) for key, value in after.items()},
         "diff": {"before_header": path, "after_header": path, "before": mask(text), "after": mask(edited)},
     }
 

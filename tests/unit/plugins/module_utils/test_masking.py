@@ -21,6 +21,13 @@ from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._masking impor
         "token = canary",
         'AICHAT_DATABASE_URL="postgresql://u:canary@h/db"',
         "Looking at https://user:canary@index/simple",
+        'MCP_AUTHORIZATION="Bearer canary"',
+        "Authorization: Bearer canary",
+        'GITHUB_TOKEN_2="canary"',
+        "PGPASSWORD=canary",
+        'API_TOKEN="a canary without an end\n',
+        '"headers": {"X-Tenant": "canary", "X-User": "${user_id}", "X-Quote": "\\"canary"}',
+        '"env": {\n  "MODE": "canary"\n}',
     ],
 )
 def test_a_secret_is_hidden(text: str) -> None:
@@ -28,7 +35,17 @@ def test_a_secret_is_hidden(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ['AICHAT_API_KEY_FILE="/etc/key"', 'AICHAT_PORT="3001"', "https://host/a@b", 'API_KEY=""']
+    "text",
+    [
+        'AICHAT_API_KEY_FILE="/etc/key"',
+        'AICHAT_PORT="3001"',
+        "https://host/a@b",
+        'API_KEY=""',
+        'AICHAT_LLM_MAX_TOKENS="100"',
+        'AICHAT_MAX_TOKENS_PER_DAY="100"',
+        "auth_request /aichat_auth_request;",
+        '"env": {}, "command": "npx", "keywords": "none"',
+    ],
 )
 def test_what_is_no_secret_stays(text: str) -> None:
     assert mask(text) == text
@@ -37,5 +54,8 @@ def test_what_is_no_secret_stays(text: str) -> None:
 def test_names() -> None:
     assert is_secret_name("AICHAT_API_KEY")
     assert is_secret_name("AICHAT_DATABASE_URL")
+    assert is_secret_name("GITHUB_TOKEN_2")
+    assert is_secret_name("PGPASSWORD")
     assert not is_secret_name("AICHAT_API_KEY_FILE")
     assert not is_secret_name("AICHAT_PORT")
+    assert not is_secret_name("AICHAT_LLM_MAX_TOKENS")

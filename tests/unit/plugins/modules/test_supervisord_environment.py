@@ -56,6 +56,11 @@ def test_the_environment_is_told_without_secrets(edit: Run) -> None:
     assert answer["environment"] == {"PORT": "1", "API_KEY": "********"}
 
 
+def test_the_environment_is_told_without_the_credentials_in_addresses(edit: Run) -> None:
+    answer = edit(environment={"HTTPS_PROXY": "http://user:canary@proxy:3128"})
+    assert answer["environment"]["HTTPS_PROXY"] == "http://********@proxy:3128"
+
+
 def test_neither_old_nor_new_secrets_show(edit: Run) -> None:
     answer = edit(environment={"API_KEY": "new-canary", "MODEL": "visible"})
     assert answer["changed"] is True
