@@ -156,32 +156,49 @@ def listens_on(server: Directive) -> set[int]:
     return ports
 
 
-def _includes(server: Directive, path: str) -> list[Directive]:
-    return [each for each in server.children if each.name == "include" and each.words[1:] == [path]]
+def _ours(text: str, server: Directive, path: str) -> list[Directive]:
+    """The includes of the path, and those with our mark, which another path may have had before."""
+    includes = (each for each in server.children if each.name == "include")
+    return [each for each in includes if each.words[1:] == [path] or _after(text, each) == MARK]
+
+
+def _after(text: str, directive: Directive) -> str:
+    """What follows on the directive's line."""
+    return text[directive.end :].partition("\n")[0].strip()
+
+
+def superseded(text: str, path: str) -> list[str]:
+    """The files of includes with our mark that are not the path."""
+    found = {each.words[1] for server in _servers(parse(text)) for each in _ours(text, server, path)}
+    return sorted(found - {path})
 
 
 def with_include(text: str, path: str, ports: list[int]) -> str:
-    """The text with exactly one include of the path in each server block that listens on one of the ports."""
-    chosen = [server for server in _servers(parse(text)) if listens_on(server) & set(ports)]
-    if not chosen:
+    """The text with one include of ours, that of the path, in each server block that listens on one of the ports."""
+    servers = list(_servers(parse(text)))
+    if not any(listens_on(server) & set(ports) for server in servers):
         raise NginxProblem(
             "no server block listens on {}: is this PMM's configuration?".format(
                 " or ".join(str(port) for port in ports)
             )
         )
-    for server in reversed(chosen):
-        present = _includes(server, path)
-        for surplus in reversed(present[1:]):
-            text = _without(text, surplus)
-        if not present:
+    for server in reversed(servers):
+        ours = _ours(text, server, path)
+        kept = next((each for each in ours if each.words[1:] == [path]), None)
+        if not listens_on(server) & set(ports):
+            kept = None
+        elif kept is None:
             text = _inserted(text, server, path)
+        for surplus in reversed(ours):
+            if surplus is not kept:
+                text = _without(text, surplus)
     return text
 
 
 def without_include(text: str, path: str) -> str:
-    """The text with no include of the path in any server block."""
+    """The text with no include of ours in any server block."""
     for server in reversed(list(_servers(parse(text)))):
-        for directive in reversed(_includes(server, path)):
+        for directive in reversed(_ours(text, server, path)):
             text = _without(text, directive)
     return text
 

@@ -12,6 +12,7 @@ short_description: Keep locations in an own file and include them in a server bl
 version_added: 0.1.0
 description:
   - Places a file with locations and one line that includes it in each server block that listens on given ports.
+    What such a line included before under another path is removed.
   - The whole configuration is tested with C(nginx -t) before and after. When nginx is broken already, and not by the locations,
     nothing is added; when it refuses the change, everything is put back as it was and nginx's own message is shown.
   - A line or a file that got lost, as when PMM replaced its configuration, is put back.
@@ -82,6 +83,12 @@ running:
   returned: success
   type: bool
   sample: true
+superseded:
+  description: Files with locations that went, or would go, because the locations have another path now.
+  returned: success
+  type: list
+  elements: str
+  sample: [/etc/nginx/aichat/locations.conf]
 """
 
 import os
@@ -98,7 +105,9 @@ from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._atomic_file i
     write_atomically,
 )
 from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._nginx_config import (
+    MARK,
     NginxProblem,
+    superseded,
     with_include,
     without_include,
 )
@@ -131,7 +140,7 @@ class NginxInclude:
         self.present = module.params["state"] == "present"
         self.locations = Original(module.params["path"])
         # What has nothing of ours is left as it is, whatever it is.
-        absent = not self.present and not _mentions(module.params["configuration"], self.locations.path)
+        absent = not self.present and not _mentions(module.params["configuration"], self.locations.path, MARK)
         self.configuration = None if absent else Original(module.params["configuration"])
         self.folder = os.path.dirname(self.locations.path)
         self.master = master_user()
@@ -139,6 +148,7 @@ class NginxInclude:
         self.attributes = attributes(module.params["owner"], module.params["group"], module.params["mode"])
         try:
             self.new_text = self._edited()
+            self.superseded = [Original(path) for path in superseded(self.text, self.locations.path)]
         except NginxProblem as problem:
             raise NginxProblem("{}: {}".format(module.params["configuration"], problem)) from None
         self.new_locations: bytes | None = module.params["content"].encode() if self.present else None
@@ -161,6 +171,7 @@ class NginxInclude:
         return {
             "changed": text_changes or locations_change or restored,
             "running": self.master is not None,
+            "superseded": [original.path for original in self.superseded],
             "diff": self._differences(text_changes, locations_change),
         }
 
@@ -182,7 +193,8 @@ class NginxInclude:
     def _broken_before(self) -> bool:
         """Whether nginx refuses its configuration already. What it says of our own file, the change may mend."""
         errors = self._errors()
-        if errors is not None and self.present and self.locations.path not in errors:
+        ours = [self.locations, *self.superseded]
+        if errors is not None and self.present and not any(original.path in errors for original in ours):
             raise NginxProblem(
                 f"nginx refuses its configuration already, so nothing was touched; repair it first:\n{errors}"
             )
@@ -200,6 +212,9 @@ class NginxInclude:
                 write_atomically(self.module.params["configuration"], self.new_text.encode(), Attributes())
             if self.new_locations is None and locations_change:
                 os.unlink(self.locations.path)
+            for original in self.superseded:
+                if original.content is not None:
+                    os.unlink(original.path)
             errors = self._errors()
             if errors is not None and (self.present or not broken):
                 raise NginxProblem(f"nginx refused the change, everything was put back as it was:\n{errors}")
@@ -208,12 +223,15 @@ class NginxInclude:
         except BaseException:
             if self.configuration is not None:
                 self.configuration.restore()
-            self.locations.restore()
+            for original in (self.locations, *self.superseded):
+                original.restore()
             if made_folder:
                 os.rmdir(self.folder)
             raise
-        if not self.present and os.path.isdir(self.folder) and not os.listdir(self.folder):
-            os.rmdir(self.folder)
+        left = {os.path.dirname(original.path) for original in self.superseded} | {self.folder}
+        for folder in left:
+            if os.path.isdir(folder) and not os.listdir(folder):
+                os.rmdir(folder)
 
     def _differences(self, text_changes: bool, locations_change: bool) -> list[dict[str, str]]:
         found = []
@@ -222,13 +240,17 @@ class NginxInclude:
         if locations_change:
             before = (self.locations.content or b"").decode(errors="replace")
             found.append(_difference(self.locations.path, before, (self.new_locations or b"").decode()))
-        return found
+        return found + [
+            _difference(original.path, (original.content or b"").decode(errors="replace"), "")
+            for original in self.superseded
+        ]
 
 
-def _mentions(path: str, words: str) -> bool:
+def _mentions(path: str, *words: str) -> bool:
     try:
         with open(path, "rb") as stream:
-            return words.encode() in stream.read()
+            content = stream.read()
+            return any(word.encode() in content for word in words)
     except FileNotFoundError:
         return False
 

@@ -12,6 +12,7 @@ from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._nginx_config 
     NginxProblem,
     listens_on,
     parse,
+    superseded,
     with_include,
     without_include,
 )
@@ -53,6 +54,17 @@ def test_a_line_that_somebody_moved_is_accepted() -> None:
 def test_a_doubled_line_is_reduced_to_one() -> None:
     text = f"server {{\n  include {PATH}; {MARK}\n  listen 8080;\n  include {PATH}; {MARK}\n}}\n"
     assert with_include(text, PATH, PORTS) == f"server {{\n  include {PATH}; {MARK}\n  listen 8080;\n}}\n"
+
+
+def test_a_line_with_another_path_or_in_another_block_makes_way() -> None:
+    plain = PMM.replace("{ listen 9000; return 404; }", "{\n  listen 9000;\n}")
+    before = with_include(with_include(plain, "/old.conf", PORTS), "/older.conf", [9000])
+    before = before.replace("  listen 8080;", f"  include /old.conf; {MARK}\n  listen 8080;")
+    assert superseded(before, PATH) == ["/old.conf", "/older.conf"]
+    after = with_include(before, PATH, PORTS)
+    assert after == with_include(plain, PATH, PORTS)
+    assert superseded(after, PATH) == []
+    assert without_include(before, PATH) == plain
 
 
 def test_two_blocks_for_the_two_ports_both_get_it() -> None:

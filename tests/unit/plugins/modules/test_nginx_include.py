@@ -156,6 +156,35 @@ def test_absent_is_undone_where_it_breaks_nginx(include: Run, pmm: Path) -> None
     assert state(pmm) == before
 
 
+def test_another_path_takes_the_place_of_the_earlier_one(include: Run, pmm: Path) -> None:
+    first, second = pmm.parent / "aichat" / "locations.conf", pmm.parent / "other" / "locations.conf"
+    include(content="location /a {}\n")
+    before = state(pmm)
+
+    foretold = include(check=True, content="location /b {}\n", path=str(second))
+
+    assert state(pmm) == before
+    answer = include(content="location /b {}\n", path=str(second))
+    assert answer["superseded"] == foretold["superseded"] == [str(first)]
+    assert [diff["after_header"] for diff in answer["diff"]] == [str(pmm), str(second), str(first)]
+    assert pmm.read_text() == f"server {{\n    listen 8080;\n    include {second}; {MARK}\n}}\n"
+    assert not first.parent.exists()
+    assert include(content="location /b {}\n", path=str(second))["changed"] is False
+    include(state="absent", path=str(first))
+    assert pmm.read_text() == PMM
+    assert not second.exists()
+
+
+def test_a_refused_change_of_the_path_is_undone(include: Run, pmm: Path) -> None:
+    second = pmm.parent / "other" / "locations.conf"
+    include(content="location /a {}\n")
+    before = state(pmm)
+    (pmm.parent / "nginx").write_text(NGINX.format(folder=pmm.parent).replace("aichat/locations", "other/locations"))
+    assert "everything was put back" in include(content="broken", path=str(second))["msg"]
+    assert state(pmm) == before
+    assert not second.parent.exists()
+
+
 def test_a_pmm_conf_that_was_replaced_gets_its_line_back(include: Run, pmm: Path) -> None:
     include(content="location /a {}\n")
     changed = pmm.read_text()
