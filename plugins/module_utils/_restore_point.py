@@ -73,8 +73,12 @@ class RestorePoint:
         remove_tree(prepared)
         os.makedirs(os.path.dirname(self.folder), mode=0o755, exist_ok=True)
         os.mkdir(prepared, mode=0o700)
-        files = tuple(_keep(path, prepared, f"{number}") for number, path in enumerate(paths))
-        _write(prepared, Contents(note, files))
+        try:
+            files = tuple(_keep(path, prepared, f"{number}") for number, path in enumerate(paths))
+            _write(prepared, Contents(note, files))
+        except BaseException:
+            remove_tree(prepared)
+            raise
         self.drop()
         os.replace(prepared, self.folder)
 

@@ -31,7 +31,7 @@ def said(**variables: Any) -> str:
         "ai_chat_health_after": {"status": 200},
         "ai_chat_restored": {"backups": []},
         "ai_chat_status": {"stdout": "FATAL"},
-        "ai_chat_log": {"stdout": "it broke"},
+        "ai_chat_log": {"stdout": "it broke", "stdout_lines": ["it broke"]},
         "ai_chat_log_path": "/srv/logs/aichat-backend.log",
         **variables,
     }
@@ -60,7 +60,7 @@ def test_a_way_back_that_is_closed_is_told() -> None:
     text = said(
         ai_chat_gone_back={"msg": "it does not start"},
         ai_chat_health_after={"status": -1},
-        ai_chat_log_after={"stdout": "the last words"},
+        ai_chat_log_after={"stdout_lines": ["the last words"]},
     )
     assert "but not the release 1.0-abc: it does not start" in text
     assert "The service is not healthy, and its log ends with:\nthe last words\n" in text

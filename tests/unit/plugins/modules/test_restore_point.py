@@ -125,6 +125,12 @@ def test_one_that_was_being_taken_when_the_run_was_killed_does_not_count(
     assert os.listdir(tmp_path / "lib") == ["point"]
 
 
+def test_one_that_cannot_be_taken_leaves_nothing(point: Run, files: Files, tmp_path: Path) -> None:
+    files.missing.mkdir()
+    assert "is not a regular file" in point(files=files.paths)["msg"]
+    assert list((tmp_path / "lib").iterdir()) == []
+
+
 def test_a_damaged_one_is_told(point: Run, files: Files, tmp_path: Path) -> None:
     point(files=files.paths)
     (tmp_path / "lib" / "point" / "contents.json").write_text("{}")
