@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable
 from time import monotonic
 
@@ -56,7 +56,7 @@ class MessageRate:
     def __init__(self, per_minute: int, *, clock: Callable[[], float] = monotonic) -> None:
         self._per_minute = per_minute
         self._clock = clock
-        self._sent: dict[str, deque[float]] = {}
+        self._sent: dict[str, list[float]] = {}
 
     def count(self, user_id: str) -> None:
         """Count a message.
@@ -65,20 +65,17 @@ class MessageRate:
             TooManyRequests: one too many; it is not counted.
         """
         now = self._clock()
-        sent = self._sent.get(user_id, deque())
-        while sent and sent[0] <= now - _A_MINUTE:
-            sent.popleft()
+        sent = [at for at in self._sent.get(user_id, ()) if at > now - _A_MINUTE]
         if len(sent) >= self._per_minute:
             raise TooManyRequests(
                 f"You may send {self._per_minute} messages in a minute; wait a little.",
                 code="too_many_messages",
                 retry_after=int(sent[0] + _A_MINUTE - now) + 1,
             )
-        sent.append(now)
-        self._remember_last(user_id, sent)
+        self._remember_last(user_id, [*sent, now])
         self._forget_the_quiet(now)
 
-    def _remember_last(self, user_id: str, sent: deque[float]) -> None:
+    def _remember_last(self, user_id: str, sent: list[float]) -> None:
         self._sent.pop(user_id, None)
         self._sent[user_id] = sent
 

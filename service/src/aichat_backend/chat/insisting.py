@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from typing import TypeVar
 
 import structlog
@@ -32,14 +31,14 @@ async def insist(
     work: Callable[[], Awaitable[T]],
     patience: Patience,
     *,
-    no_more: asyncio.Event,
+    no_more: asyncio.Future[None],
     on_delay: Callable[[], None],
     run_id: str,
 ) -> T:
     """What the work returns when it succeeds, however long that takes.
 
     Raises:
-        Unavailable: it failed once more after `no_more` was set.
+        Unavailable: it failed once more after `no_more` was done.
     """
     pause, has_told = patience.first_pause, False
     telling = asyncio.get_running_loop().call_later(patience.of_readers, on_delay)
@@ -48,14 +47,12 @@ async def insist(
             try:
                 return await work()
             except Unavailable as error:
-                if no_more.is_set():
+                if no_more.done():
                     raise
                 if not has_told:
                     has_told = True
                     _tell(run_id, error)
-            with suppress(TimeoutError):
-                async with asyncio.timeout(pause):
-                    await no_more.wait()
+            await asyncio.wait({no_more}, timeout=pause)
             pause = min(2 * pause, patience.longest_pause)
     finally:
         telling.cancel()

@@ -75,7 +75,8 @@ class Run:
         self._error: ChatError | None = None
         self._generation: asyncio.Task[Sequence[WaitingCall]] | None = None
         self._keeper: asyncio.Task[None] | None = None
-        self._no_more_time = asyncio.Event()
+        # A future: there is one for each run, and an event keeps room for dozens who wait.
+        self._no_more_time: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._late: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Done when the readers were told of the end before it is stored."""
         self._over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -122,7 +123,8 @@ class Run:
 
     def give_up(self) -> None:
         """Try once more to store the answer, and then no more."""
-        self._no_more_time.set()
+        if not self._no_more_time.done():
+            self._no_more_time.set_result(None)
 
     async def ended(self) -> None:
         """Wait until all is over and stored. Leaving early does not disturb the run."""
