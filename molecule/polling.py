@@ -7,9 +7,9 @@ PATIENCE = 30.0
 """Seconds after which something that should have happened did not."""
 
 
-def until(what: str, holds: Callable[[], bool]) -> None:
+def until(what: str, holds: Callable[[], bool], patience: float = PATIENCE) -> None:
     """Return as soon as it holds; fail when it does not in time."""
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + patience
     while not holds():
-        assert time.monotonic() < end, f"after {PATIENCE:.0f} s still not true: {what}"
+        assert time.monotonic() < end, f"after {patience:.0f} s still not true: {what}"
         time.sleep(0.2)

@@ -4,7 +4,7 @@ import json
 
 from testinfra.host import Host
 
-from polling import until
+from polling import PATIENCE, until
 
 SHIPPED = "filesystem"
 NOTES = "notes"
@@ -17,9 +17,9 @@ def states(host: Host) -> dict[str, str]:
     return {server["name"]: server["state"] for server in json.loads(said.stdout)["servers"]} if said.rc == 0 else {}
 
 
-def wait_until_ready(host: Host, name: str = NOTES) -> None:
+def wait_until_ready(host: Host, name: str = NOTES, patience: float = PATIENCE) -> None:
     """Wait for one of them."""
-    until(f"the tool server {name} is ready", lambda: states(host).get(name) == "ready")
+    until(f"the tool server {name} is ready", lambda: states(host).get(name) == "ready", patience)
 
 
 def processes(host: Host) -> list[str]:

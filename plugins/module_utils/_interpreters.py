@@ -20,6 +20,8 @@ _PROBE = (
     "print(json.dumps([sys.version_info[0], sys.version_info[1], '%d.%d.%d' % sys.version_info[:3],"
     " all(u.find_spec(n) for n in ('venv', 'ensurepip'))]))"
 )
+TOOL_SERVERS_ONLY = ".mcp-runtime"
+"""The file by which such a Python is known."""
 _FOLDERS = ("/usr/local/bin", "/usr/bin", "/bin")
 
 RunCommand = Callable[..., "tuple[int, str, str]"]
@@ -75,7 +77,15 @@ def locate(name: str) -> str | None:
     """Absolute path of an executable by name or path."""
     if os.path.sep in name:
         return name if os.path.isabs(name) and os.access(name, os.X_OK) else None
-    return shutil.which(name) or shutil.which(name, path=os.pathsep.join(_FOLDERS))
+    folders = [*os.environ.get("PATH", os.defpath).split(os.pathsep), *_FOLDERS]
+    found = (shutil.which(name, path=folder) for folder in folders)
+    return next((path for path in found if path is not None and not _is_for_tool_servers(path)), None)
+
+
+def _is_for_tool_servers(path: str) -> bool:
+    """Whether a Python is one of the MCP runtime, which is exchanged and removed without regard to the service."""
+    home = os.path.dirname(os.path.dirname(os.path.realpath(path)))
+    return os.path.exists(os.path.join(home, TOOL_SERVERS_ONLY))
 
 
 def _asked_for(wanted: str, needs_venv: bool, run: RunCommand, distribution: str) -> Interpreter:

@@ -7,13 +7,13 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import shutil
-import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+
+from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._lock import Busy, held
 
 MARKER = "release.json"
 
@@ -117,37 +117,11 @@ class ReleaseStore:
     @contextlib.contextmanager
     def locked(self, patience: float = 300.0) -> Iterator[None]:
         """Hold the one lock of this folder; waits for another run, but not for ever."""
-        descriptor = self._acquire(patience)
         try:
-            yield
-        finally:
-            os.close(descriptor)
-
-    def _acquire(self, patience: float) -> int:
-        deadline = time.monotonic() + patience
-        while True:
-            os.makedirs(self.folder, mode=0o755, exist_ok=True)
-            descriptor = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                if self._is_the_lock(descriptor):
-                    return descriptor
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    os.close(descriptor)
-                    raise ReleaseProblem(
-                        "Another deployment has held %s for more than %d s: wait for it or end it."
-                        % (self._lock, patience)
-                    ) from None
-                time.sleep(0.2)
-            os.close(descriptor)
-
-    def _is_the_lock(self, descriptor: int) -> bool:
-        """A removal may have deleted the file between opening and locking it."""
-        try:
-            return os.path.samestat(os.fstat(descriptor), os.stat(self._lock))
-        except FileNotFoundError:
-            return False
+            with held(self._lock, self.folder, patience):
+                yield
+        except Busy as problem:
+            raise ReleaseProblem(str(problem)) from None
 
     def owned_paths(self) -> list[str]:
         """What of this folder exists and belongs to us."""
