@@ -78,6 +78,7 @@ class RestorePoint:
             _write(prepared, Contents(note, files))
         except BaseException:
             remove_tree(prepared)
+            self._leave()
             raise
         self.drop()
         os.replace(prepared, self.folder)
@@ -118,6 +119,12 @@ class RestorePoint:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(os.path.join(self.folder, _CONTENTS))
         remove_tree(self.folder)
+        self._leave()
+
+    def _leave(self) -> None:
+        """Remove the folder around it as well, unless other things lie there."""
+        with contextlib.suppress(OSError):
+            os.rmdir(os.path.dirname(self.folder))
 
     def _differs(self, kept: Kept) -> bool:
         if os.path.islink(kept.path):

@@ -492,7 +492,13 @@ def main() -> None:
             # To look, nothing is made: neither the lock nor its folder.
             if not module.check_mode and (state == "present" or store.owned_paths()):
                 holding.enter_context(store.locked())
-            result = STATES[state](module, store)
+            try:
+                result = STATES[state](module, store)
+            except BaseException:
+                # Of a first installation that failed nothing stays, not even the folder.
+                if not module.check_mode and not store.names() and store.current() is None:
+                    store.clear()
+                raise
     except PROBLEMS as problem:
         module.fail_json(msg=str(problem))
     except OSError as problem:

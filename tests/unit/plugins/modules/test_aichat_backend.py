@@ -100,9 +100,16 @@ def test_a_release_that_does_not_start_is_not_used(host: Host) -> None:
 
 
 def test_a_damaged_archive_is_not_used(host: Host) -> None:
+    host.deploy("0.9")
     shipment = dict(host.content("1.0"), archive=host.content("2.0")["archive"])
     assert "damaged" in host.run(shipment=shipment)["msg"]
-    assert os.listdir(host.root / "releases") == []
+    assert [name.partition("-")[0] for name in os.listdir(host.root / "releases")] == ["0.9"]
+
+
+def test_a_first_installation_that_fails_leaves_nothing(host: Host) -> None:
+    shipment = dict(host.content("1.0"), archive=host.content("2.0")["archive"])
+    assert "damaged" in host.run(shipment=shipment)["msg"]
+    assert not host.root.exists()
 
 
 def test_another_python_gets_a_release_of_its_own(host: Host) -> None:

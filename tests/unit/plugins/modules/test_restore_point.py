@@ -128,7 +128,20 @@ def test_one_that_was_being_taken_when_the_run_was_killed_does_not_count(
 def test_one_that_cannot_be_taken_leaves_nothing(point: Run, files: Files, tmp_path: Path) -> None:
     files.missing.mkdir()
     assert "is not a regular file" in point(files=files.paths)["msg"]
-    assert list((tmp_path / "lib").iterdir()) == []
+    assert not (tmp_path / "lib").exists()
+
+
+def test_the_folder_around_it_goes_with_it_unless_other_things_lie_there(
+    point: Run, files: Files, tmp_path: Path
+) -> None:
+    point(files=files.paths)
+    (tmp_path / "lib" / "other").touch()
+    point(state="absent")
+    assert [path.name for path in (tmp_path / "lib").iterdir()] == ["other"]
+    (tmp_path / "lib" / "other").unlink()
+    point(files=files.paths)
+    point(state="absent")
+    assert not (tmp_path / "lib").exists()
 
 
 def test_a_damaged_one_is_told(point: Run, files: Files, tmp_path: Path) -> None:
