@@ -12,6 +12,10 @@ PACKAGE = "pmm-aichat-backend"
 PROGRAM = "/usr/sbin/aichat-backend"
 HOME = "/usr/lib/aichat-backend"
 BY_HAND = "/usr/local/bin/aichat-backend"
+OFFER_THE_NEXT = "cp /srv/packages/*-2.py*.rpm /srv/repository && createrepo_c --quiet --update /srv/repository"
+CONFIGURATION = (
+    "/etc/supervisord.d /etc/aichat-backend /etc/nginx /srv/aichat-backend/mcp-servers.json /var/lib/aichat-backend"
+)
 
 
 def play(**variables: object) -> tuple[int, str]:
@@ -20,6 +24,12 @@ def play(**variables: object) -> tuple[int, str]:
         "ansible-playbook", str(PROJECT / "molecule/rpm/converge.yml"), "--extra-vars", json.dumps(variables)
     )
     return done.returncode, done.stdout
+
+
+def configuration(host: Host) -> str:
+    """Return every file of the configuration with owner, mode and content."""
+    listed = host.check_output(f"find {CONFIGURATION} -printf '%p %u %g %m %l\\n' | sort")
+    return str(listed) + str(host.check_output(f"find {CONFIGURATION} -type f -exec sha256sum {{}} + | sort"))
 
 
 def running(host: Host) -> str:
@@ -74,13 +84,32 @@ def test_no_bytecode_is_made_at_run_time(host: Host) -> None:
     assert files == ""
 
 
+def test_an_update_that_is_not_healthy_goes_and_the_package_before_comes_back(
+    host: Host, wait_until_healthy: Callable[[], None]
+) -> None:
+    """A newer one is in the repository, and the port that it is given is taken."""
+    before, files = installed(host), configuration(host)
+    host.check_output(OFFER_THE_NEXT)
+    host.check_output("setsid python3 -m http.server 3002 </dev/null >/dev/null 2>&1 & echo $! >/run/taker")
+    try:
+        code, said = play(ai_chat_port=3002, ai_chat_health_timeout=8)
+    finally:
+        host.check_output("kill $(cat /run/taker)")
+    assert code != 0
+    assert "The server is as it was before this play" in said
+    assert "The service is healthy." in said
+    assert installed(host) == running(host) == before
+    assert configuration(host) == files
+    wait_until_healthy()
+
+
 def test_yum_update_brings_the_next_release_and_the_service_runs_it(
     host: Host, wait_until_healthy: Callable[[], None]
 ) -> None:
     """The one command of the description; edits stay."""
     before = running(host)
     host.check_output("sed -i 's/PMM.s logs, to be read/mine/' /srv/aichat-backend/mcp-servers.json")
-    host.check_output("cp /srv/packages/*-2.py*.rpm /srv/repository && createrepo_c --quiet --update /srv/repository")
+    host.check_output(OFFER_THE_NEXT)
     done = host.run(f"yum --assumeyes update {PACKAGE}")
     assert done.rc == 0, done.stdout + done.stderr
     wait_until_healthy()
@@ -162,3 +191,27 @@ def test_the_bundle_comes_when_the_package_is_gone_and_the_package_takes_over_ag
     assert running(host) == installed(host)
     assert host.check_output(f"rpm -q --qf '%{{NAME}}' --file {PROGRAM}") == PACKAGE
     assert host.file("/opt/aichat-backend/current").exists
+
+
+def test_absent_takes_the_package_away_and_leaves_what_is_the_operators(host: Host) -> None:
+    """The edited list of tool servers becomes a copy; the data stay."""
+    tools = "/srv/aichat-backend/mcp-servers.json"
+    host.check_output(f"sed -i 's/PMM.s logs, to be read/mine/' {tools}")
+    code, said = play(ai_chat_state="absent")
+    assert code == 0, said
+    assert host.run(f"rpm --query {PACKAGE}").rc == 1
+    assert host.run("supervisorctl status aichat-backend").rc == 4
+    gone = (PROGRAM, HOME, "/opt/aichat-backend", "/etc/supervisord.d/ai-chat.ini", "/etc/aichat-backend", tools)
+    assert [path for path in gone if host.file(path).exists] == []
+    assert "mine" in host.check_output(f"cat {tools}.*~")
+    assert host.file("/srv/aichat-backend/chat.db").exists
+
+
+def test_remove_data_leaves_nothing(host: Host) -> None:
+    """But for the program that the operator put there himself, and the repository."""
+    code, said = play(ai_chat_state="absent", ai_chat_remove_data=True)
+    assert code == 0, said
+    places = ("/proc", "/root", "/srv/packages", "/srv/repository", "/sys", "/var/cache")
+    known = " -o ".join(f"-path {place}" for place in places)
+    left = host.check_output(f"find / \\( {known} \\) -prune -o -iname '*ai*chat*' -print").split()
+    assert left == [BY_HAND]
