@@ -17,6 +17,8 @@ _QUOTED = r""""(?:\\.|[^"\\\n])*"|'[^'\n]*'"""
 # A quote that is never closed counts to the end of its line.
 _VALUE = rf"""{_QUOTED}|["'][^\n]*|(?:(?:Bearer|Basic)\s+)?[^\s,;"']+"""
 _ASSIGNMENT = re.compile(rf"""(?P<name>(?<![\w-]){_NAME}(?![\w-])["']?\s*[=:]\s*)(?P<value>{_VALUE})""", re.IGNORECASE)
+# nginx's way to say what it sends; what is not quoted there is a variable.
+_SENT_BY_NGINX = re.compile(rf"""(?P<name>\bproxy_set_header\s+{_NAME}\s+)(?P<value>{_QUOTED})""", re.IGNORECASE)
 _CREDENTIALS = re.compile(r"(?P<scheme>\b[a-z][a-z0-9+.-]*://)[^/\s@\"']+@", re.IGNORECASE)
 # What a list of MCP servers gives to them, whatever it is called.
 _GIVEN = re.compile(rf"""(?P<name>"(?:env|headers)"\s*:\s*)(?P<object>\{{(?:[^"{{}}]|{_QUOTED})*\}})""")
@@ -29,9 +31,9 @@ def is_secret_name(name: str) -> bool:
 
 
 def mask(text: str) -> str:
-    """Replace the values of secret names, what MCP servers are given, and the credentials in addresses."""
+    """Replace values of secret names, what MCP servers are given, what nginx sends, and credentials in addresses."""
     given = _GIVEN.sub(lambda found: found["name"] + _PAIR.sub(_hide_value, found["object"]), text)
-    return _CREDENTIALS.sub(_hide_credentials, _ASSIGNMENT.sub(_hide_value, given))
+    return _CREDENTIALS.sub(_hide_credentials, _ASSIGNMENT.sub(_hide_value, _SENT_BY_NGINX.sub(_hide_value, given)))
 
 
 def _hide_value(found: re.Match[str]) -> str:

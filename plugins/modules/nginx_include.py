@@ -39,7 +39,10 @@ options:
     type: path
     default: /etc/nginx/aichat/locations.conf
   content:
-    description: The locations. Required with O(state=present).
+    description:
+      - The locations. Required with O(state=present).
+      - They may hold secrets, which a diff does not show, in C(proxy_set_header) for headers whose names end in words such as C(Secret) or C(Token).
+        Let O(mode) keep others from reading the file then.
     type: str
   listen:
     description: The server blocks that listen on one of these ports are the ones.
@@ -104,6 +107,7 @@ from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._atomic_file i
     read_regular,
     write_atomically,
 )
+from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._masking import mask
 from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._nginx_config import (
     MARK,
     NginxProblem,
@@ -135,7 +139,7 @@ class Original:
 class NginxInclude:
     """One run: what is there, what shall be there, and the way between."""
 
-    def __init__(self, module: AnsibleModule) -> None:
+    def __init__(self, module: AnsibleModule, content: str | None) -> None:
         self.module = module
         self.present = module.params["state"] == "present"
         self.locations = Original(module.params["path"])
@@ -151,7 +155,7 @@ class NginxInclude:
             self.superseded = [Original(path) for path in superseded(self.text, self.locations.path)]
         except NginxProblem as problem:
             raise NginxProblem("{}: {}".format(module.params["configuration"], problem)) from None
-        self.new_locations: bytes | None = module.params["content"].encode() if self.present else None
+        self.new_locations = content.encode() if self.present and content is not None else None
 
     def _edited(self) -> str:
         if self.present:
@@ -262,7 +266,7 @@ def _text_of(original: Original) -> str:
 
 
 def _difference(path: str, before: str, after: str) -> dict[str, str]:
-    return {"before_header": path, "after_header": path, "before": before, "after": after}
+    return {"before_header": path, "after_header": path, "before": mask(before), "after": mask(after)}
 
 
 def main() -> None:
@@ -271,7 +275,7 @@ def main() -> None:
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
             "configuration": {"type": "path", "default": "/etc/nginx/conf.d/pmm.conf"},
             "path": {"type": "path", "default": "/etc/nginx/aichat/locations.conf"},
-            "content": {"type": "str"},
+            "content": {"type": "str", "no_log": True},
             "listen": {"type": "list", "elements": "int", "default": [8443, 8080]},
             "owner": {"type": "str", "default": "root"},
             "group": {"type": "str", "default": "root"},
@@ -282,9 +286,13 @@ def main() -> None:
         required_if=[("state", "present", ("content",))],
         supports_check_mode=True,
     )
+    # The masked diff is shown on purpose; as a whole the text must not count as a secret, or the diff would be empty.
+    content = module.params["content"]
+    module.no_log_values.discard(content)
+    module.params["content"] = "(not shown)"
     os.umask(0o022)
     try:
-        result = NginxInclude(module).run()
+        result = NginxInclude(module, content).run()
     except (FileProblem, NginxProblem, OSError) as problem:
         module.fail_json(msg=str(problem))
     module.exit_json(**result)

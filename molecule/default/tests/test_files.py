@@ -3,7 +3,7 @@
 import pytest
 from testinfra.host import Host
 
-from canary import API_KEY
+from canary import API_KEY, PROXY_SECRET
 
 OWNED = [
     ("/usr/sbin/aichat-backend", "root", "root", 0o755),
@@ -13,7 +13,7 @@ OWNED = [
     ("/etc/aichat-backend/api-key", "root", "pmm", 0o640),
     ("/srv/aichat-backend", "pmm", "pmm", 0o750),
     ("/srv/aichat-backend/mcp-servers.json", "pmm", "pmm", 0o640),
-    ("/etc/nginx/aichat/locations.conf", "root", "root", 0o644),
+    ("/etc/nginx/aichat/locations.conf", "root", "pmm", 0o640),
 ]
 
 
@@ -40,11 +40,22 @@ def test_the_release_is_not_writable_for_the_service(host: Host) -> None:
     assert host.check_output("sudo -u pmm find /opt/aichat-backend/ -writable -not -type l") == ""
 
 
-def test_the_api_key_is_in_its_file_only(host: Host) -> None:
-    """Searched for in everything that the deployment or the service could have written."""
+SECRETS = {
+    API_KEY: {"/etc/aichat-backend/api-key"},
+    PROXY_SECRET: {
+        "/etc/aichat-backend/config.yaml",
+        "/etc/nginx/aichat/locations.conf",
+        "/etc/supervisord.d/ai-chat.ini",
+    },
+}
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+def test_a_secret_is_in_its_files_only(host: Host, secret: str) -> None:
+    """Searched for in everything that the deployment or the service could have written; see the files' modes above."""
     places = "/etc /srv /opt/aichat-backend /usr/sbin/aichat-backend /var/log /tmp /root /home"
-    holders = host.run(f"grep -rlF {API_KEY} {places} --exclude-dir=.cache")
-    assert holders.stdout.split() == ["/etc/aichat-backend/api-key"]
+    holders = host.run(f"grep -rlF {secret} {places} --exclude-dir=.cache")
+    assert set(holders.stdout.split()) == SECRETS[secret]
 
 
 def test_the_api_key_is_in_no_environment_and_no_command_line(host: Host) -> None:

@@ -45,6 +45,13 @@ def test_a_forged_user_id_does_not_matter_to_the_public_health_path(anonymous: P
     assert anonymous.get(path, FORGED).json().keys() == anonymous.get(path).json().keys()
 
 
+def test_another_program_on_the_server_cannot_claim_to_be_a_user(host: Host) -> None:
+    """It reaches the service's port, but does not know what nginx sends."""
+    asked = "curl --silent --write-out ' %{http_code}' --header 'X-User-ID: 11' http://localhost:3001/v1/chat/sessions"
+    body, _blank, status = host.check_output(asked).rpartition(" ")
+    assert (status, "through PMM's proxy" in body) == ("403", True)
+
+
 def test_a_session_cookie_is_as_good_as_a_password(anonymous: PMMClient) -> None:
     """The browser's way: log in at Grafana, then send nothing but the cookie."""
     login = anonymous.post("/graph/login", {"user": "bob", "password": "bob-password"})

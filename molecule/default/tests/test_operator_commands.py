@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from testinfra.host import Host
 
-from canary import API_KEY
+from canary import API_KEY, PROXY_SECRET
 from controller import on_the_controller
 
 SUCCEED = [
@@ -71,7 +71,8 @@ def test_the_commands_of_root_leave_nothing_of_root_among_the_data(host: Host) -
 
 
 def test_the_effective_configuration_masks_secrets(host: Host) -> None:
-    """It names the provider in effect, and the key only as being there."""
+    """It names the provider in effect, and the key and the proxy's secret only as being there."""
     shown = host.check_output("aichat-backend config")
     assert "mock" in shown
-    assert API_KEY not in shown
+    assert "AICHAT_PROXY_SECRET" in shown
+    assert [secret for secret in (API_KEY, PROXY_SECRET) if secret in shown] == []

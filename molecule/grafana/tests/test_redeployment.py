@@ -6,11 +6,12 @@ from collections.abc import Callable
 import pytest
 from testinfra.host import Host
 
-from controller import deploy
+from controller import deploy, play
 from pmm_client import USER_IDS, PMMClient
 from polling import until
 
 PMM_CONF = "/etc/nginx/conf.d/pmm.conf"
+INI = "/etc/supervisord.d/ai-chat.ini"
 LOCATIONS = "/etc/nginx/aichat/locations.conf"
 UNKNOWN = "authentication does not know the chat"
 
@@ -49,18 +50,33 @@ def test_asking_pmm_in_vain_is_said_and_lets_nobody_in(host: Host, answers: Answ
     answers("alice", 401)
 
 
-def test_back_to_grafana_with_larger_uploads(host: Host, answers: Answers) -> None:
+def test_back_to_grafana_with_larger_uploads_and_a_secret_of_the_proxy(host: Host, answers: Answers) -> None:
     """Users have the same ids, and so their conversations; nginx lets through what the service takes."""
     larger = {"AICHAT_MAX_FILES": "10", "AICHAT_MAX_FILE_BYTES": "20971520"}
+    given = {"ai_chat_environment": larger, "ai_chat_proxy_secret": "known-to-nginx-alone"}
 
-    assert not says_that_pmm_does_not_know_the_chat(deploy(ai_chat_environment=larger))
+    assert not says_that_pmm_does_not_know_the_chat(deploy(**given))
 
     answers("bob", 200)
     sessions = PMMClient(host, "bob").get("/v1/chat/sessions").json()["sessions"]
     assert {session["user_id"] for session in sessions} == {USER_IDS["bob"]}
     (allowed,) = re.findall(r"client_max_body_size (\d{2,});", host.file(LOCATIONS).content_string)
     assert int(allowed) > 10 * 20971520
-    assert changes(deploy(ai_chat_environment=larger)) == {"0"}
+    assert host.run("curl --silent --fail --user bob:bob-password http://localhost:3001/caller").rc == 22
+    assert changes(deploy(**given)) == {"0"}
+
+
+def test_a_secret_in_an_edited_ini_that_nginx_would_not_send_is_refused(host: Host) -> None:
+    """Nobody would be let in; nothing is touched."""
+    host.check_output(f"echo '; mine' >>{INI}")
+    before = host.file(INI).content_string, host.file(LOCATIONS).content_string
+
+    done = play(None)
+
+    assert done.returncode != 0
+    assert f"{INI} sets AICHAT_PROXY_SECRET" in " ".join((done.stdout + done.stderr).split())
+    assert (host.file(INI).content_string, host.file(LOCATIONS).content_string) == before
+    host.check_output(f"sed -i '$d' {INI}")
 
 
 def test_without_nginx_nothing_of_ours_is_left_in_it(host: Host, answers: Answers) -> None:

@@ -13,13 +13,16 @@ from pathlib import Path
 import pytest
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
+from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._masking import mask
 
 TEMPLATE = Path(__file__).resolve().parents[3] / "roles" / "ai_chat" / "templates" / "locations.conf.j2"
 MIB = 1024 * 1024
 
 
-def locations(**environment: str) -> str:
-    variables = {"ai_chat_effective_environment": environment, "ai_chat_effective_port": "3001"}
+def locations(proxy_secret: str | None = None, **environment: str) -> str:
+    variables: dict[str, object] = {"ai_chat_effective_environment": environment, "ai_chat_effective_port": "3001"}
+    if proxy_secret is not None:
+        variables["ai_chat_proxy_secret"] = proxy_secret
     return Templar(DataLoader(), variables=variables).template(trust_as_template(TEMPLATE.read_text()))
 
 
@@ -84,6 +87,25 @@ def test_only_the_question_who_calls_gets_what_somebody_logs_in_with(environment
     for header in ("Cookie", "Authorization"):
         passed_on = re.findall(rf"proxy_set_header {header} ([^;]+);", text)
         assert passed_on == ['""'] * text.count("proxy_pass http://127.0.0.1:3001;")
+
+
+@pytest.mark.parametrize("environment", IDENTITIES)
+def test_the_proxy_s_secret_goes_wherever_the_service_wants_it_and_a_diff_does_not_show_it(
+    environment: dict[str, str],
+) -> None:
+    text = locations("only-nginx-knows", **environment)
+    sent = 'proxy_set_header X-AIChat-Proxy-Secret "only-nginx-knows";'
+    assert sent in location("/v1/chat/", text)
+    assert (sent in location("/aichat_auth_request", text)) == (environment.get("AICHAT_IDENTITY") == "grafana")
+    assert sent not in location("/v1/chat/health", text)
+    assert mask(text) == text.replace("only-nginx-knows", "********")
+
+
+@pytest.mark.parametrize("secret", [None, ""])
+def test_without_a_secret_none_is_sent_and_all_is_shown(secret: str | None) -> None:
+    text = locations(secret)
+    assert "Secret" not in text
+    assert mask(text) == text
 
 
 @pytest.mark.parametrize("environment", IDENTITIES)

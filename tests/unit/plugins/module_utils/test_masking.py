@@ -28,6 +28,7 @@ from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._masking impor
         'API_TOKEN="a canary without an end\n',
         '"headers": {"X-Tenant": "canary", "X-User": "${user_id}", "X-Quote": "\\"canary"}',
         '"env": {\n  "MODE": "canary"\n}',
+        'proxy_set_header X-AIChat-Proxy-Secret "canary";',
     ],
 )
 def test_a_secret_is_hidden(text: str) -> None:
@@ -44,6 +45,8 @@ def test_a_secret_is_hidden(text: str) -> None:
         'AICHAT_LLM_MAX_TOKENS="100"',
         'AICHAT_MAX_TOKENS_PER_DAY="100"',
         "auth_request /aichat_auth_request;",
+        "proxy_set_header Authorization $http_authorization;",
+        'proxy_set_header Cookie "";',
         '"env": {}, "command": "npx", "keywords": "none"',
     ],
 )

@@ -75,6 +75,15 @@ def test_six_times(include: Run, pmm: Path) -> None:
     assert state(pmm) == before
 
 
+def test_a_secret_in_the_locations_is_written_and_not_shown(include: Run, pmm: Path) -> None:
+    content = 'location /a {\n    proxy_set_header X-Proxy-Secret "canary";\n}\n'
+    for new in (content, content.replace("canary", "canary-2")):
+        answer = include(content=new)
+        assert "canary" not in str(answer)
+        assert "location /a {" in answer["diff"][-1]["after"]
+        assert (pmm.parent / "aichat" / "locations.conf").read_text() == new
+
+
 def test_refused_locations_leave_everything_as_it_was(include: Run, pmm: Path) -> None:
     os.utime(pmm, (1, 1))
     before = state(pmm)
