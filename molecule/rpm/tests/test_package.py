@@ -193,6 +193,7 @@ def test_the_bundle_comes_when_the_package_is_gone_and_the_package_takes_over_ag
     assert running(host) == installed(host)
     assert host.check_output(f"rpm -q --qf '%{{NAME}}' --file {PROGRAM}") == PACKAGE
     assert host.file("/opt/aichat-backend/current").exists
+    assert host.check_output("find /etc/aichat-backend /srv/aichat-backend -name '*.rpm*' ! -name '*.rpmsave'") == ""
 
 
 def test_absent_takes_the_package_away_and_leaves_what_is_the_operators(host: Host) -> None:
