@@ -5,7 +5,10 @@ from collections.abc import Callable
 import pytest
 from testinfra.host import Host
 
+import throwaway_backend
 from pmm_client import PMMClient
+
+throwaway_backend.register()
 
 HEALTH = "http://localhost:3001/health"
 

@@ -13,4 +13,4 @@ FIRST_START = 150.0
 
 def address(server: str) -> str:
     """Where testinfra finds it."""
-    return f"podman://{server}{os.environ.get('SERVER_SUFFIX', '')}"
+    return f"throwaway://{server}{os.environ.get('SERVER_SUFFIX', '')}"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from ansible.errors import AnsibleConnectionFailure
 from ansible.plugins.connection import ConnectionBase
@@ -29,13 +29,17 @@ options:
       - name: ansible_host
 """
 
+# Asking podman takes longer than all the rest of most tasks.
+_KNOWN = Path(__file__).parents[3] / ".cache" / "servers"
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
 
-@dataclass(frozen=True)
-class _Door:
-    """What a command is put behind to run in the container, and the environment that takes."""
 
-    command: tuple[str, ...]
-    environment: dict[bytes, bytes] | None = None
+class _Process(NamedTuple):
+    """A process of this machine; its id alone may be another's by now."""
+
+    pid: str
+    started: str
+    boot: str
 
 
 class Connection(ConnectionBase):
@@ -65,19 +69,6 @@ class Connection(ConnectionBase):
     def _connect(self) -> Connection:
         return self
 
-    @cached_property
-    def _door(self) -> _Door:
-        container = self.get_option("remote_addr")
-        if os.geteuid() != 0:
-            return _Door(("podman", "exec", "--interactive", container))
-        process = _first_process(container)
-        # As `podman exec` would give it, and nothing of this machine's.
-        environment = Path("/proc", process, "environ").read_bytes().rstrip(b"\0").split(b"\0")
-        return _Door(
-            ("nsenter", "--target", process, "--all", "--root", "--wd=/", "--"),
-            {b"HOME": b"/root"} | dict(entry.split(b"=", 1) for entry in environment),
-        )
-
     def _copy(self, command: str, path: str, content: bytes | None = None) -> bytes:
         status, output, errors = self._run(["/bin/sh", "-c", command.format(shlex.quote(path))], content)
         if status != 0:
@@ -85,17 +76,56 @@ class Connection(ConnectionBase):
         return output
 
     def _run(self, command: list[str], given: bytes | None) -> tuple[int, bytes, bytes]:
-        done = subprocess.run(
-            [*self._door.command, *command],
-            env=self._door.environment,
-            input=given or b"",
-            capture_output=True,
-            check=False,
-        )
+        done = run_inside(self.get_option("remote_addr"), command, given or b"")
         return done.returncode, done.stdout, done.stderr
 
 
-def _first_process(container: str) -> str:
+def run_inside(container: str, command: Sequence[str], given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    """Run a command as root in a container, whatever comes of it.
+
+    Raises:
+        AnsibleConnectionFailure: the container does not run.
+    """
+    if os.geteuid() != 0:
+        enter, environment = ["podman", "exec", "--interactive", container], None
+    else:
+        process = _first_process(container)
+        enter = ["nsenter", "--target", process.pid, "--all", "--root", "--wd=/", "--"]
+        # As `podman exec` would give it, and nothing of this machine's.
+        given_at_its_start = Path("/proc", process.pid, "environ").read_bytes().rstrip(b"\0").split(b"\0")
+        environment = {b"HOME": b"/root"} | dict(entry.split(b"=", 1) for entry in given_at_its_start)
+    return subprocess.run([*enter, *command], env=environment, input=given, capture_output=True, check=False)
+
+
+def _first_process(container: str) -> _Process:
+    note = _KNOWN / container
+    try:
+        known = _Process(*note.read_text().split())
+    except (FileNotFoundError, TypeError):
+        known = None
+    if known is not None and known == _process(known.pid):
+        return known
+    found = _process(_ask_podman(container))
+    if found is None:
+        raise AnsibleConnectionFailure(f"the container {container} has just ended")
+    _KNOWN.mkdir(parents=True, exist_ok=True)
+    # Several tasks may come to this at once.
+    mine = note.with_name(f"{container}.{os.getpid()}")
+    mine.write_text(" ".join(found))
+    mine.replace(note)
+    return found
+
+
+def _process(pid: str) -> _Process | None:
+    try:
+        # The program's name, in brackets, may hold blanks. What follows it are proc(5)'s fields from the third one on.
+        fields = Path("/proc", pid, "stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return _Process(pid, fields[22 - 3], _BOOT.read_text().strip())
+
+
+def _ask_podman(container: str) -> str:
     asked = subprocess.run(
         ["podman", "inspect", "--type=container", "--format={{.State.Pid}}", container],
         capture_output=True,

@@ -37,7 +37,7 @@ def upgrade():
 
 
 def _server(name: str) -> Host:
-    return testinfra.get_host(f"podman://pmm-ai-chat-cluster-{name}{_SUFFIX}")
+    return testinfra.get_host(f"throwaway://pmm-ai-chat-cluster-{name}{_SUFFIX}")
 
 
 @pytest.fixture(scope="session")
