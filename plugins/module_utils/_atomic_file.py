@@ -6,6 +6,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+import glob
 import grp
 import os
 import pwd
@@ -96,9 +99,11 @@ def write_atomically(path: str, content: bytes, wanted: Attributes) -> None:
             stat.S_IMODE(before.st_mode) if wanted.mode is None else wanted.mode,
         )
     folder, name = os.path.split(path)
+    _remove_abandoned(folder, "." + name + ".")
     descriptor, temporary = tempfile.mkstemp(prefix="." + name + ".", dir=folder)
     try:
         with open(descriptor, "wb") as stream:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
             stream.write(content)
             stream.flush()
             _apply(stream.fileno(), final)
@@ -107,6 +112,18 @@ def write_atomically(path: str, content: bytes, wanted: Attributes) -> None:
     except BaseException:
         os.unlink(temporary)
         raise
+
+
+def _remove_abandoned(folder: str, prefix: str) -> None:
+    """Remove what a writer that was killed left behind; who still writes holds a lock on it."""
+    for temporary in glob.glob(glob.escape(os.path.join(folder, prefix)) + "????????"):
+        with contextlib.suppress(OSError):
+            descriptor = os.open(temporary, os.O_RDONLY | os.O_NOFOLLOW)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                os.unlink(temporary)
+            finally:
+                os.close(descriptor)
 
 
 def _apply(descriptor: int, wanted: Attributes) -> None:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import stat
 from pathlib import Path
@@ -102,3 +103,12 @@ def test_names_are_resolved() -> None:
 def test_unknown_names_are_told(owner: str | None, group: str | None, mode: str | None, problem: str) -> None:
     with pytest.raises(FileProblem, match=problem):
         attributes(owner, group, mode)
+
+
+def test_what_a_killed_writer_left_goes_and_what_another_one_is_writing_stays(tmp_path: Path) -> None:
+    abandoned, being_written = tmp_path / ".chat.ini.abcd_123", tmp_path / ".chat.ini.efgh_456"
+    abandoned.touch()
+    with being_written.open("wb") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        write_atomically(str(tmp_path / "chat.ini"), b"new", Attributes())
+    assert sorted(path.name for path in tmp_path.iterdir()) == [being_written.name, "chat.ini"]
