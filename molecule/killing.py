@@ -1,0 +1,64 @@
+"""Plays that are killed, with all that they run on the server, as by a restart of both machines."""
+
+import os
+import re
+import signal
+import subprocess
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from testinfra.host import Host
+
+from controller import PROJECT, environment, playing
+from polling import until
+
+
+def kill_at(
+    task: str,
+    host: Host,
+    edition: Path | None,
+    variables: Mapping[str, object],
+    *,
+    once: Callable[[], bool] = lambda: True,
+) -> str:
+    """Deploy, kill it as soon as this task has begun and the condition holds, and return what it said until then."""
+    header = re.compile(rf"(TASK|RUNNING HANDLER) \[.*: {re.escape(task)}\]")
+    said: list[str] = []
+    process = subprocess.Popen(
+        [*playing("deploy_ai_chat", variables), "-vvv", "--diff"],
+        cwd=PROJECT,
+        env=environment(edition),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    try:
+        for line in process.stdout:
+            said.append(line)
+            if header.match(line):
+                until(f"the play is in the middle of: {task}", once)
+                break
+        else:
+            raise AssertionError(f"the play ended before it came to: {task}\n{''.join(said[-40:])}")
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        _kill_what_it_runs(host)
+        rest, _nothing = process.communicate()
+    return "".join(said) + rest
+
+
+def _kill_what_it_runs(host: Host) -> None:
+    """Whatever descends neither from the server's first process nor from the command that lists them."""
+    listed = [line.split() for line in host.check_output("ps -e -o pid=,ppid=").splitlines()]
+    parents = {int(pid): int(parent) for pid, parent in listed}
+    strangers = [pid for pid in parents if _ancestor(pid, parents) != 1]
+    # Some, like the command that listed them, have ended meanwhile.
+    host.run("kill -KILL " + " ".join(map(str, strangers)))
+
+
+def _ancestor(pid: int, parents: Mapping[int, int]) -> int:
+    while parents.get(pid, 0) != 0:
+        pid = parents[pid]
+    return pid
