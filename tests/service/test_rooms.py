@@ -47,6 +47,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "chat.*": ("chat.*", "streams.*", "telemetry.*", "providers.base"),
     "providers.registry": ("providers.*", "config.*"),
     "providers.*": ("providers.*", "chat.parts"),
+    "mcp.results": ("mcp.*", "chat.tools", "attachments.types"),
     "mcp.*": ("mcp.*", "chat.tools", "telemetry.*"),
     "login.*": ("login.*",),
     "attachments.*": ("attachments.*", "chat.files"),

@@ -12,6 +12,7 @@ from aichat_backend.chat.parts import FilePart, TextPart, ToolResultPart
 from aichat_backend.chat.tools import ToolFile, ToolOutcome, ToolPolicy
 from aichat_backend.chat.turn_limits import TurnLimits
 from fakes.messages import call, user
+from fakes.pictures import png
 from fakes.stage import Stage, approval_for, offer
 from fakes.toolbox import Gate, tool
 
@@ -102,7 +103,7 @@ async def test_files_that_a_tool_returns_are_kept_and_shown_to_the_model(stage: 
     offer(stage, tool("plot", policy=AUTO))
 
     async def draw(_arguments: Mapping[str, Any]) -> ToolOutcome:
-        return ToolOutcome("A plot.", files=(ToolFile("plot.png", "image/png", b"png"),))
+        return ToolOutcome("A plot.", files=(ToolFile("plot.png", "image/png", png()),))
 
     stage.toolbox.behaviours["plot"] = draw
     async with stage.taking():
@@ -115,7 +116,7 @@ async def test_files_that_a_tool_returns_are_kept_and_shown_to_the_model(stage: 
 
     assert model.request.messages[-1].parts[1:] == (
         TextPart("Returned by the tool plot:"),
-        FilePart("plot.png", "image/png", b"png"),
+        FilePart("plot.png", "image/png", png()),
     )
     (part,) = (part for part in stage.draft.parts() if isinstance(part, ToolResultPart))
     assert part.files == tuple(stage.files.kept)

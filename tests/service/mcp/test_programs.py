@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import os
 import signal
@@ -17,6 +18,7 @@ from aichat_backend.mcp import child, connection, opening, owner
 from aichat_backend.mcp.messages import LineSplitter
 from fakes.mcp_processes import is_running, program
 from fakes.mcp_toolbox import OpenWorkshop
+from fakes.pictures import png
 from fakes.processes import STARTS_PROCESSES
 
 pytestmark = STARTS_PROCESSES
@@ -308,7 +310,7 @@ async def test_a_busy_server_is_not_taken_for_a_dead_one(
 async def test_every_kind_of_content_arrives(tmp_path: Path, open_workshop: OpenWorkshop) -> None:
     content = [
         {"type": "text", "text": "see:"},
-        {"type": "image", "data": "iVBORw0KGgo=", "mimeType": "image/png"},
+        {"type": "image", "data": base64.b64encode(png()).decode(), "mimeType": "image/png"},
         {"type": "resource_link", "uri": "file:///a", "name": "a"},
         {"type": "resource", "resource": {"uri": "file:///b", "text": "inside"}},
     ]

@@ -13,10 +13,13 @@ from mcp_types import CallToolResult
 from aichat_backend.chat.tools import ToolFile, ToolOutcome
 from aichat_backend.mcp.redaction import Redactor
 from aichat_backend.mcp.results import outcome_of
+from fakes.documents import line, pdf
+from fakes.pictures import PICTURES, png
 
 pytestmark = pytest.mark.thorough
 
-PNG = b"\x89PNG\r\n\x1a\n"
+PNG = png()
+REPORT = pdf(line("All is well."))
 
 
 def outcome(
@@ -59,8 +62,53 @@ def test_pictures_and_sounds_become_files() -> None:
     picture, sound = found.files
     assert picture == ToolFile("image-1.png", "image/png", PNG)
     assert (sound.mime_type, sound.data) == ("audio/wav", b"RIFF")
-    assert "[image (image/png), 8 bytes: attached as image-1.png]" in found.text
+    assert f"[image (image/png), {len(PNG)} bytes: attached as image-1.png]" in found.text
     assert f"attached as {sound.filename}]" in found.text
+
+
+@pytest.mark.parametrize("claimed", ["image/png", "image/jpg", "IMAGE/WEBP; q=1", "application/octet-stream", ""])
+@pytest.mark.parametrize("true_type", PICTURES)
+def test_a_picture_is_what_its_bytes_are(true_type: str, claimed: str) -> None:
+    found = outcome({"type": "image", "data": encoded(PICTURES[true_type]), "mimeType": claimed})
+
+    suffix = true_type.removeprefix("image/")
+    assert found.files == (ToolFile(f"image-1.{suffix}", true_type, PICTURES[true_type]),)
+    assert f"[image ({true_type}), " in found.text
+    assert "not shown" not in found.text
+
+
+@pytest.mark.parametrize(
+    ("claimed", "data"),
+    [
+        ("image/png", PNG[:-20]),
+        ("image/png", PICTURES["image/jpeg"][:-2]),
+        ("image/jpeg", b"Error: no display"),
+        ("image/png", b""),
+        ("image/tiff", b"II*\0"),
+        ("application/pdf", b"Error: no such report"),
+        ("application/pdf", REPORT[: len(REPORT) // 2]),
+    ],
+)
+def test_what_no_model_could_open_is_a_file_of_no_kind_and_a_note(claimed: str, data: bytes) -> None:
+    picture = {"type": "image", "data": encoded(data), "mimeType": claimed}
+    resource = {"uri": "file:///a/it", "mimeType": claimed, "blob": encoded(data)}
+
+    found = outcome(picture, {"type": "resource", "resource": resource})
+
+    assert found.files == (
+        ToolFile("image-1", "application/octet-stream", data),
+        ToolFile("it", "application/octet-stream", data),
+    )
+    assert found.text.count("not shown to you") == 2
+
+
+def test_resources_are_looked_at_too() -> None:
+    found = outcome(
+        {"type": "resource", "resource": {"uri": "x://shot", "blob": encoded(PNG)}},
+        {"type": "resource", "resource": {"uri": "x://report", "mimeType": "image/png", "blob": encoded(REPORT)}},
+    )
+
+    assert found.files == (ToolFile("shot", "image/png", PNG), ToolFile("report", "application/pdf", REPORT))
 
 
 def test_embedded_resources_are_text_or_files() -> None:
@@ -69,13 +117,13 @@ def test_embedded_resources_are_text_or_files() -> None:
         {"type": "resource", "resource": {"uri": "file:///a/data.json", "blob": encoded(b'{"a": 1}')}},
         {
             "type": "resource",
-            "resource": {"uri": "file:///a/b.pdf", "mimeType": "application/pdf", "blob": encoded(PNG)},
+            "resource": {"uri": "file:///a/b.pdf", "mimeType": "application/pdf", "blob": encoded(REPORT)},
         },
     )
 
     assert "Resource file:///a/notes.md (text/markdown):\n# Hi" in found.text
     assert 'Resource file:///a/data.json (application/json):\n{"a": 1}' in found.text
-    assert found.files == (ToolFile("b.pdf", "application/pdf", PNG),)
+    assert found.files == (ToolFile("b.pdf", "application/pdf", REPORT),)
 
 
 def test_a_link_is_told_with_what_is_known_of_it() -> None:

@@ -46,6 +46,9 @@ _SIGNATURES: Mapping[bytes, str] = {
     b"GIF89a": "image/gif",
     b"%PDF-": PDF,
 }
+_PDF_END = b"%%EOF"
+_END_OF_A_PDF = 1_024
+"""Bytes at its end, among which readers look for the mark."""
 _BY_SUFFIX: Mapping[str, str] = {
     "txt": PLAIN,
     "log": PLAIN,
@@ -100,6 +103,15 @@ def type_of(filename: str, claimed: str, data: bytes) -> str:
         raise UnsupportedMediaType(f"{filename}: files of this type are not supported. Supported are {ALLOWED}.")
     named = _type_of_name(filename, claimed)
     return PLAIN if named == JSON and not _is_json(text) else named
+
+
+def shown_type(data: bytes) -> str | None:
+    """The type of a whole image or PDF, which models look at as it is; None for anything else, and for damaged ones."""
+    signed = _signed_type(data)
+    if signed is None:
+        return None
+    whole = IMAGES[signed](data) if signed in IMAGES else _PDF_END in data[-_END_OF_A_PDF:]
+    return signed if whole else None
 
 
 def _signed_type(data: bytes) -> str | None:

@@ -20,6 +20,7 @@ from mcp_types import (
     TextResourceContents,
 )
 
+from aichat_backend.attachments.types import PDF, shown_type
 from aichat_backend.chat.tools import ToolFile, ToolOutcome
 from aichat_backend.mcp.redaction import Redactor
 from aichat_backend.mcp.text import capped, file_name, harmless, one_line
@@ -47,6 +48,7 @@ _EXTENSIONS = {
 """Python's own table is read from files of the machine, at the first use."""
 
 _UNKNOWN_TYPE = "application/octet-stream"
+_NOT_SHOWN = ", but not shown to you, for its bytes are no picture and no PDF that can be opened"
 
 _NOTHING_SAID = {False: "The tool succeeded and returned nothing.", True: "The tool failed and did not say why."}
 
@@ -103,8 +105,10 @@ class _Collected:
             self._add_file("resource", resource.blob, mime_type, resource.uri)
 
     def _add_file(self, kind: str, data: str, mime_type: str, uri: str) -> None:
-        what = f"{kind} {_label(uri, mime_type)}" if uri else f"{kind} ({one_line(mime_type, _LONGEST_LABEL)})"
         content = _decoded(data)
+        shown = shown_type(content or b"")
+        told_type = shown or mime_type
+        what = f"{kind} {_label(uri, told_type)}" if uri else f"{kind} ({one_line(told_type, _LONGEST_LABEL)})"
         if content is None:
             self.paragraphs.append(f"[{what}: left out, for it is not valid base64]")
         elif len(content) > self._room or len(self.files) == _MOST_FILES:
@@ -113,11 +117,17 @@ class _Collected:
             )
         else:
             self._room -= len(content)
-            plain_type = one_line(mime_type.partition(";")[0].lower(), _LONGEST_LABEL)
-            fallback = f"{kind}-{len(self.files) + 1}{_EXTENSIONS.get(plain_type, '')}"
-            name = file_name(uri, fallback)
-            self.files.append(ToolFile(name, plain_type, content))
-            self.paragraphs.append(f"[{what}, {len(content)} bytes: attached as {name}]")
+            plain_type = one_line(told_type.partition(";")[0].lower(), _LONGEST_LABEL)
+            spoilt = shown is None and _would_be_shown(plain_type)
+            kept_type = _UNKNOWN_TYPE if spoilt else plain_type
+            name = file_name(uri, f"{kind}-{len(self.files) + 1}{_EXTENSIONS.get(kept_type, '')}")
+            self.files.append(ToolFile(name, kept_type, content))
+            self.paragraphs.append(f"[{what}, {len(content)} bytes: attached as {name}{_NOT_SHOWN if spoilt else ''}]")
+
+
+def _would_be_shown(mime_type: str) -> bool:
+    """Whether a model would get such a file as it is; one that its provider cannot open spoils the conversation."""
+    return mime_type.startswith("image/") or mime_type == PDF
 
 
 def _type_of(uri: str) -> str:
