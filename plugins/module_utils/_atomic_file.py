@@ -99,19 +99,30 @@ def write_atomically(path: str, content: bytes, wanted: Attributes) -> None:
             stat.S_IMODE(before.st_mode) if wanted.mode is None else wanted.mode,
         )
     folder, name = os.path.split(path)
-    _remove_abandoned(folder, "." + name + ".")
-    descriptor, temporary = tempfile.mkstemp(prefix="." + name + ".", dir=folder)
+    prefix = f".{name}.aichat-"
+    _remove_abandoned(folder, prefix)
+    descriptor, temporary = _locked(folder, prefix)
     try:
         with open(descriptor, "wb") as stream:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
             stream.write(content)
             stream.flush()
             _apply(stream.fileno(), final)
             os.fsync(stream.fileno())
-        os.replace(temporary, path)
+            # Still under its lock: nobody takes it for abandoned.
+            os.replace(temporary, path)
     except BaseException:
         os.unlink(temporary)
         raise
+
+
+def _locked(folder: str, prefix: str) -> tuple[int, str]:
+    """Make a temporary file under a lock. Another writer may take it for abandoned before it has the lock."""
+    while True:
+        descriptor, temporary = tempfile.mkstemp(prefix=prefix, dir=folder)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if os.fstat(descriptor).st_nlink:
+            return descriptor, temporary
+        os.close(descriptor)
 
 
 def _remove_abandoned(folder: str, prefix: str) -> None:

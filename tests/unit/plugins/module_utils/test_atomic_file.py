@@ -10,6 +10,7 @@ import fcntl
 import os
 import stat
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._atomic_file import (
@@ -106,9 +107,38 @@ def test_unknown_names_are_told(owner: str | None, group: str | None, mode: str 
 
 
 def test_what_a_killed_writer_left_goes_and_what_another_one_is_writing_stays(tmp_path: Path) -> None:
-    abandoned, being_written = tmp_path / ".chat.ini.abcd_123", tmp_path / ".chat.ini.efgh_456"
+    abandoned, being_written = tmp_path / ".chat.ini.aichat-abcd_123", tmp_path / ".chat.ini.aichat-efgh_456"
     abandoned.touch()
     with being_written.open("wb") as stream:
         fcntl.flock(stream, fcntl.LOCK_EX)
         write_atomically(str(tmp_path / "chat.ini"), b"new", Attributes())
     assert sorted(path.name for path in tmp_path.iterdir()) == [being_written.name, "chat.ini"]
+
+
+def test_what_an_operator_named_alike_stays(tmp_path: Path) -> None:
+    names = [".chat.ini.20261122", ".chat.ini.original", ".chat.ini.aichat-2026-11-22"]
+    for name in names:
+        (tmp_path / name).touch()
+    write_atomically(str(tmp_path / "chat.ini"), b"new", Attributes())
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*names, "chat.ini"])
+
+
+@pytest.mark.parametrize(
+    ("place", "name"), [(fcntl, "flock"), (os, "fsync"), (os, "replace")], ids=["to lock", "to write", "to rename"]
+)
+def test_two_writers_do_not_take_each_other_for_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: ModuleType, name: str
+) -> None:
+    """One comes while the other one is just about to do something."""
+    file = tmp_path / "chat.ini"
+    function = getattr(place, name)
+
+    def after_the_other_one(*arguments: object) -> object:
+        monkeypatch.undo()
+        write_atomically(str(file), b"of the other one", Attributes())
+        return function(*arguments)
+
+    monkeypatch.setattr(place, name, after_the_other_one)
+    write_atomically(str(file), b"of this one", Attributes())
+    assert os.listdir(tmp_path) == ["chat.ini"]
+    assert file.read_bytes() == b"of this one"
