@@ -34,7 +34,9 @@ _OTHERS = {
 TOOL_SERVERS = (
     '{"mcpServers": {"remote": {"url": "https://user:canary-url@127.0.0.1:9/mcp", "enabled": false, '
     '"headers": {"Authorization": "Bearer canary-header", "X-Tenant": "canary-tenant", "X-User": "${user_id}"}}, '
-    '"local": {"command": "true", "enabled": false, "env": {"MODE": "canary-mode", "API_TOKEN": "canary-token"}}}}\n'
+    '"local": {"command": "true", "enabled": false, "env": {"MODE": "canary-mode", "API_TOKEN": "canary-token"}}, '
+    '"bridge": {"command": "true", "enabled": false, '
+    '"args": ["--api-token", "canary-argument", "--header", "X-Tenant: canary-sent"]}}}\n'
 )
 """An operator's list of MCP servers."""
 

@@ -11,7 +11,7 @@ import re
 HIDDEN = "********"
 _WORDS = "KEY|TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|PASS|PWD|AUTH|AUTHORIZATION|CREDENTIALS?|COOKIE|DSN|DATABASE_URL"
 # A part of the name ends in one of the words; NAME_FILE holds only a path.
-_NAME = rf"[A-Z0-9_-]*(?:{_WORDS})(?:[_-][A-Z0-9_-]*)?(?<!_FILE)(?<!_PATH)"
+_NAME = rf"[A-Z0-9_-]*(?:{_WORDS})(?:[_-][A-Z0-9_-]*)?(?<![_-]FILE)(?<![_-]PATH)"
 _IS_SECRET = re.compile(_NAME + r"\Z", re.IGNORECASE)
 _QUOTED = r""""(?:\\.|[^"\\\n])*"|'[^'\n]*'"""
 # A quote that is never closed counts to the end of its line.
@@ -22,6 +22,10 @@ _SENT_BY_NGINX = re.compile(rf"""(?P<name>\bproxy_set_header\s+{_NAME}\s+)(?P<va
 _CREDENTIALS = re.compile(r"(?P<scheme>\b[a-z][a-z0-9+.-]*://)[^/\s@\"']+@", re.IGNORECASE)
 # What a list of MCP servers gives to them, whatever it is called.
 _GIVEN = re.compile(rf"""(?P<name>"(?:env|headers)"\s*:\s*)(?P<object>\{{(?:[^"{{}}]|{_QUOTED})*\}})""")
+# An option in a list of arguments, and the argument after it, unless that is an option itself.
+_OPTION = re.compile(
+    rf"""(?P<name>["']-(?:{_NAME}|-header)["']\s*,\s*)(?P<value>(?!["']--)(?:{_QUOTED}))""", re.IGNORECASE
+)
 _PAIR = re.compile(r"""(?P<name>"(?:\\.|[^"\\\n])*"\s*:\s*)(?P<value>"(?:\\.|[^"\\\n])*")""")
 
 
@@ -32,8 +36,10 @@ def is_secret_name(name: str) -> bool:
 
 def mask(text: str) -> str:
     """Replace values of secret names, what MCP servers are given, what nginx sends, and credentials in addresses."""
-    given = _GIVEN.sub(lambda found: found["name"] + _PAIR.sub(_hide_value, found["object"]), text)
-    return _CREDENTIALS.sub(_hide_credentials, _ASSIGNMENT.sub(_hide_value, _SENT_BY_NGINX.sub(_hide_value, given)))
+    shown = _GIVEN.sub(lambda found: found["name"] + _PAIR.sub(_hide_value, found["object"]), text)
+    for secret in (_OPTION, _SENT_BY_NGINX, _ASSIGNMENT):
+        shown = secret.sub(_hide_value, shown)
+    return _CREDENTIALS.sub(_hide_credentials, shown)
 
 
 def _hide_value(found: re.Match[str]) -> str:

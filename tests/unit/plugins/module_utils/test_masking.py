@@ -29,6 +29,11 @@ from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._masking impor
         '"headers": {"X-Tenant": "canary", "X-User": "${user_id}", "X-Quote": "\\"canary"}',
         '"env": {\n  "MODE": "canary"\n}',
         'proxy_set_header X-AIChat-Proxy-Secret "canary";',
+        '"args": ["--token", "canary", "--port", "3001"]',
+        '"args": [\n  "-y",\n  "--github-api-key",\n  "canary \\" and more"\n]',
+        '"args": ["--auth", "--token", "canary"]',
+        '"args": ["--api-key=canary"]',
+        '"args": ["mcp-remote", "https://host/mcp", "--header", "X-Tenant: canary"]',
     ],
 )
 def test_a_secret_is_hidden(text: str) -> None:
@@ -48,6 +53,8 @@ def test_a_secret_is_hidden(text: str) -> None:
         "proxy_set_header Authorization $http_authorization;",
         'proxy_set_header Cookie "";',
         '"env": {}, "command": "npx", "keywords": "none"',
+        '"args": ["--token-file", "/etc/token", "--api-key-path", "/etc/key"]',
+        '"args": ["--auth", "--port", "3001", "token", "stdio"]',
     ],
 )
 def test_what_is_no_secret_stays(text: str) -> None:
