@@ -74,6 +74,13 @@ def attributes_differ(path: str, wanted: Attributes) -> bool:
     )
 
 
+def attributes_difference(path: str, wanted: Attributes) -> dict[str, str]:
+    """Owner, group and mode of an existing file, as they are and as asked for, as one entry of a diff."""
+    before = _attributes_of(os.lstat(path))
+    listed = [_listing(kept) for kept in (before, _filled(wanted, before))]
+    return {"before_header": path, "after_header": path, "before": listed[0], "after": listed[1]}
+
+
 def apply_attributes(path: str, wanted: Attributes) -> None:
     """Give an existing file the attributes asked for, never through a link."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
@@ -93,11 +100,7 @@ def write_atomically(path: str, content: bytes, wanted: Attributes) -> None:
     except FileNotFoundError:
         final = wanted
     else:
-        final = Attributes(
-            before.st_uid if wanted.uid is None else wanted.uid,
-            before.st_gid if wanted.gid is None else wanted.gid,
-            stat.S_IMODE(before.st_mode) if wanted.mode is None else wanted.mode,
-        )
+        final = _filled(wanted, _attributes_of(before))
     folder, name = os.path.split(path)
     prefix = f".{name}.aichat-"
     _remove_abandoned(folder, prefix)
@@ -135,6 +138,23 @@ def _remove_abandoned(folder: str, prefix: str) -> None:
                 os.unlink(temporary)
             finally:
                 os.close(descriptor)
+
+
+def _attributes_of(found: os.stat_result) -> Attributes:
+    return Attributes(found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode))
+
+
+def _filled(wanted: Attributes, found: Attributes) -> Attributes:
+    """What is asked for, and what there is where nothing is."""
+    return Attributes(
+        found.uid if wanted.uid is None else wanted.uid,
+        found.gid if wanted.gid is None else wanted.gid,
+        found.mode if wanted.mode is None else wanted.mode,
+    )
+
+
+def _listing(shown: Attributes) -> str:
+    return f"owner: {shown.uid}\ngroup: {shown.gid}\nmode: {shown.mode or 0:04o}\n"
 
 
 def _apply(descriptor: int, wanted: Attributes) -> None:

@@ -133,6 +133,7 @@ message:
 import glob
 import os
 import tempfile
+from dataclasses import astuple, dataclass
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._atomic_file import (
@@ -140,6 +141,7 @@ from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._atomic_file i
     apply_attributes,
     attributes,
     attributes_differ,
+    attributes_difference,
     read_regular,
     write_atomically,
 )
@@ -154,6 +156,16 @@ from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._conffile impo
 from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._content_checks import CHECKS, ContentProblem
 from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._masking import mask
 from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._supervisord import SupervisordProblem, discover
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What happens to the file, to its owner and mode, and to the default beside it."""
+
+    replaced: bool
+    restored: bool
+    offered: bool
+    obsolete: bool
 
 
 class ConfigFile:
@@ -178,60 +190,51 @@ class ConfigFile:
         self._validate(live)
 
         replaced = plan.decision not in (Decision.KEEP, Decision.NOTHING)
-        offered = plan.offer and read_regular(self.new_path) != self.shipped
-        obsolete = plan.decision is not Decision.KEEP and os.path.lexists(self.new_path)
-        restored = not replaced and attributes_differ(self.path, self.wanted)
-        self._describe(current, replaced, offered, restored)
+        changes = Changes(
+            replaced=replaced,
+            restored=not replaced and attributes_differ(self.path, self.wanted),
+            offered=plan.offer and read_regular(self.new_path) != self.shipped,
+            obsolete=plan.decision is not Decision.KEEP and os.path.lexists(self.new_path),
+        )
+        self._describe(current, changes)
 
         result: dict[str, object] = {
-            "changed": replaced or offered or obsolete or restored,
+            "changed": any(astuple(changes)),
             "decision": plan.decision.value,
             "kept": plan.decision is Decision.KEEP,
             "diff": self.diffs,
         }
         if plan.decision is Decision.KEEP:
             result["message"] = f"{self.path} was edited on this host and is kept."
-        if offered:
+        if changes.offered:
             result["new_path"] = self.new_path
             result["message"] = "{} The changed default lies beside it as {}.".format(result["message"], self.new_path)
         if not self.module.check_mode:
-            self._apply(plan, result, replaced, offered, obsolete, restored)
+            self._apply(plan, changes, result)
         return result
 
-    def _apply(
-        self, plan: Plan, result: dict[str, object], replaced: bool, offered: bool, obsolete: bool, restored: bool
-    ) -> None:
+    def _apply(self, plan: Plan, changes: Changes, result: dict[str, object]) -> None:
         if plan.decision is Decision.OVERWRITE:
             result["backup_file"] = self.module.backup_local(self.path)
-        if replaced:
+        if changes.replaced:
             write_atomically(self.path, self.shipped, self.wanted)
-        elif restored:
+        elif changes.restored:
             apply_attributes(self.path, self.wanted)
-        if offered:
+        if changes.offered:
             write_atomically(self.new_path, self.shipped, self.wanted)
-        if obsolete:
+        if changes.obsolete:
             os.unlink(self.new_path)
         self.remembered.put(self.path, plan.record)
 
-    def _describe(self, current: bytes | None, replaced: bool, offered: bool, restored: bool) -> None:
-        if replaced:
+    def _describe(self, current: bytes | None, changes: Changes) -> None:
+        if changes.replaced:
             self._difference(self.path, current or b"", self.shipped)
-        elif restored:
-            found = os.lstat(self.path)
-            self.diffs.append(
-                {
-                    "before_header": self.path,
-                    "after_header": self.path,
-                    "before": _listing(found.st_uid, found.st_gid, found.st_mode & 0o7777),
-                    "after": _listing(
-                        found.st_uid if self.wanted.uid is None else self.wanted.uid,
-                        found.st_gid if self.wanted.gid is None else self.wanted.gid,
-                        found.st_mode & 0o7777 if self.wanted.mode is None else self.wanted.mode,
-                    ),
-                }
-            )
-        if offered:
+        elif changes.restored:
+            self.diffs.append(attributes_difference(self.path, self.wanted))
+        if changes.offered:
             self._difference(self.new_path, read_regular(self.new_path) or b"", self.shipped)
+        if changes.obsolete:
+            self._difference(self.new_path, _shown(self.new_path), b"")
 
     def _difference(self, path: str, before: bytes, after: bytes) -> None:
         self.diffs.append(_difference(path, before, after, self.module.params["sensitive"]))
@@ -277,7 +280,10 @@ class UnwantedFile:
             "changed": goes or bool(beside),
             "decision": decision.value,
             "kept": decision is Removal.LEAVE,
-            "diff": [_difference(self.path, current or b"", b"", self.module.params["sensitive"])] if goes else [],
+            "diff": [
+                _difference(path, _shown(path), b"", self.module.params["sensitive"])
+                for path in [self.path] * goes + beside
+            ],
         }
         if decision is Removal.LEAVE:
             result["message"] = f"{self.path} was not placed by this collection and stays."
@@ -300,16 +306,17 @@ class UnwantedFile:
         )
 
 
+def _shown(path: str) -> bytes:
+    """What a diff shows of something that goes, which may be anything."""
+    return f"-> {os.readlink(path)}\n".encode() if os.path.islink(path) else read_regular(path) or b""
+
+
 def _difference(path: str, before: bytes, after: bytes, sensitive: bool) -> dict[str, str]:
     if sensitive:
         shown = ["(not shown)\n" if before else "", "(not shown, and different)\n" if after else ""]
     else:
         shown = [mask(text.decode(errors="replace")) for text in (before, after)]
     return {"before_header": path, "after_header": path, "before": shown[0], "after": shown[1]}
-
-
-def _listing(uid: int, gid: int, mode: int) -> str:
-    return "owner: %d\ngroup: %d\nmode: %04o\n" % (uid, gid, mode)
 
 
 def main() -> None:

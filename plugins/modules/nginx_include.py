@@ -104,6 +104,7 @@ from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._atomic_file i
     apply_attributes,
     attributes,
     attributes_differ,
+    attributes_difference,
     read_regular,
     write_atomically,
 )
@@ -166,6 +167,7 @@ class NginxInclude:
         text_changes = self.new_text != self.text
         locations_change = self.new_locations != self.locations.content
         restored = self.present and not locations_change and attributes_differ(self.locations.path, self.attributes)
+        differences = self._differences(text_changes, locations_change, restored)
         if text_changes or locations_change:
             broken = self._broken_before()
             if not self.module.check_mode:
@@ -176,7 +178,7 @@ class NginxInclude:
             "changed": text_changes or locations_change or restored,
             "running": self.master is not None,
             "superseded": [original.path for original in self.superseded],
-            "diff": self._differences(text_changes, locations_change),
+            "diff": differences,
         }
 
     def _errors(self) -> str | None:
@@ -237,13 +239,15 @@ class NginxInclude:
             if os.path.isdir(folder) and not os.listdir(folder):
                 os.rmdir(folder)
 
-    def _differences(self, text_changes: bool, locations_change: bool) -> list[dict[str, str]]:
+    def _differences(self, text_changes: bool, locations_change: bool, restored: bool) -> list[dict[str, str]]:
         found = []
         if text_changes:
             found.append(_difference(self.module.params["configuration"], self.text, self.new_text))
         if locations_change:
             before = (self.locations.content or b"").decode(errors="replace")
             found.append(_difference(self.locations.path, before, (self.new_locations or b"").decode()))
+        if restored:
+            found.append(attributes_difference(self.locations.path, self.attributes))
         return found + [
             _difference(original.path, (original.content or b"").decode(errors="replace"), "")
             for original in self.superseded

@@ -6,8 +6,10 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -16,26 +18,27 @@ from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._atomic_file i
 from ansible_collections.percona.pmm_ai_chat.plugins.modules import aichat_backend
 
 Host = Any  # of conftest.py
+SixTimes = Callable[..., dict[str, Any]]
 
 
-def test_six_times(host: Host) -> None:
-    """Check, check again, real; then all three when nothing is left to do."""
-    told = ("changed", "release", "installed", "switched", "installer", "python_version", "releases_removed", "diff")
-    answers = [host.deploy("1.0", check=check) for check in (True, True, False)]
-    foretold = [{key: answer[key] for key in told} for answer in answers]
-    assert foretold[0] == foretold[1] == foretold[2]
-    assert foretold[0]["changed"] is True
-    assert os.readlink(host.root / "current") == f"releases/{os.path.basename(foretold[0]['release'])}"
+def test_six_times(host: Host, six_times: SixTimes) -> None:
+    done = six_times(functools.partial(host.deploy, "1.0"), host.everything)
+    assert (done["installed"], done["switched"], done["releases_removed"]) == (True, True, [])
+    assert [diff["before_header"] for diff in done["diff"]] == [str(host.root), str(host.launcher)]
+    assert f"current: {os.path.basename(done['release'])}" in done["diff"][0]["after"]
+    assert os.readlink(host.root / "current") == f"releases/{os.path.basename(done['release'])}"
     assert os.access(host.launcher, os.X_OK)
-    before = host.everything()
-    for check in (True, True, False):
-        answer = host.deploy("1.0", check=check)
-        assert (answer["changed"], answer["installed"], answer["switched"]) == (False, False, False)
-        assert answer["previous_release"] == answer["release"]
-    after = host.everything()
-    assert {path: time for path, time in after.items() if not path.endswith(".tar.gz")} == {
-        path: time for path, time in before.items() if not path.endswith(".tar.gz")
-    }
+    answer = host.deploy("1.0")
+    assert (answer["installed"], answer["switched"]) == (False, False)
+    assert answer["previous_release"] == answer["release"]
+
+
+def test_six_times_absent(host: Host, six_times: SixTimes) -> None:
+    release = host.deploy("1.0")["release"]
+    done = six_times(functools.partial(host.run, state="absent"), host.everything)
+    assert os.path.basename(release) in done["diff"]["before"]
+    assert done["diff"]["after"] == ""
+    assert (host.root.exists(), host.launcher.exists()) == (False, False)
 
 
 def test_check_mode_touches_nothing_on_a_fresh_host(host: Host) -> None:
@@ -191,17 +194,6 @@ def test_a_launcher_of_a_package_is_refused_before_anything_is_made(
         assert answer["msg"] == f"{host.launcher} belongs to a package"
     assert not host.root.exists()
     assert host.run(state="absent")["changed"] is False
-
-
-def test_absent_removes_what_is_ours(host: Host) -> None:
-    host.deploy("1.0")
-    assert host.run(check=True, state="absent")["changed"] is True
-    assert host.launcher.exists()
-    assert host.run(state="absent")["changed"] is True
-    assert not host.root.exists()
-    assert not host.launcher.exists()
-    assert host.run(state="absent")["changed"] is False
-    assert not host.root.exists()
 
 
 def test_absent_leaves_a_foreign_launcher(host: Host) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from ansible_collections.percona.pmm_ai_chat.plugins.modules import config_file
 
-Run = Callable[..., dict[str, Any]]
+Run = SixTimes = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture
@@ -30,20 +30,17 @@ def place(run_module: Run, file: Path, tmp_path: Path) -> Run:
     return functools.partial(run_module, config_file, path=str(file), state_file=state, mode="0640")
 
 
-def test_six_times(place: Run, file: Path) -> None:
-    """Check, check again, real; then all three when nothing is left to do."""
-    for _once in range(2):
-        foretold = place(check=True, content="a\n")
-        assert (foretold["changed"], foretold["decision"], file.exists()) == (True, "created", False)
-    done = place(content="a\n")
-    assert {key: done[key] for key in ("changed", "decision", "diff")} == {
-        key: foretold[key] for key in ("changed", "decision", "diff")
-    }
+def state(file: Path) -> dict[str, tuple[int, int, int]]:
+    """All that lies there, for a comparison."""
+    found = {path.name: path.lstat() for path in file.parent.iterdir()}
+    return {name: (stat.st_ino, stat.st_mode, stat.st_mtime_ns) for name, stat in found.items()}
+
+
+def test_six_times(place: Run, file: Path, six_times: SixTimes) -> None:
+    done = six_times(functools.partial(place, content="a\n"), lambda: state(file))
+    assert done["decision"] == "created"
+    assert done["diff"] == [{"before_header": str(file), "after_header": str(file), "before": "", "after": "a\n"}]
     assert (file.read_text(), oct(file.stat().st_mode & 0o777)) == ("a\n", "0o640")
-    before = file.stat()
-    for check in (True, True, False):
-        assert place(check=check, content="a\n")["changed"] is False
-    assert (file.stat().st_ino, file.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
 
 
 def test_an_untouched_file_is_updated(place: Run, file: Path) -> None:
@@ -77,13 +74,16 @@ def test_a_new_default_is_laid_beside_an_edited_file_once(place: Run, file: Path
     assert not new.exists()
 
 
-def test_the_new_default_goes_away_when_it_was_taken_over(place: Run, file: Path) -> None:
+def test_the_new_default_goes_away_when_it_was_taken_over(place: Run, file: Path, six_times: SixTimes) -> None:
     place(content="a\n")
     file.write_text("mine\n")
     place(content="b\n")
     os.replace(f"{file}.new", file)
     Path(f"{file}.new").write_text("old")
-    assert place(content="b\n")["changed"] is True
+    done = six_times(functools.partial(place, content="b\n"), lambda: state(file))
+    assert [(diff["before_header"], diff["before"], diff["after"]) for diff in done["diff"]] == [
+        (f"{file}.new", "old", "")
+    ]
     assert not Path(f"{file}.new").exists()
 
 
@@ -109,12 +109,12 @@ def test_a_file_that_a_package_brought_along_counts_as_not_edited(place: Run, fi
     assert place(content="filled in\n", pristine=["default\n"])["kept"] is True
 
 
-def test_a_wrong_mode_is_repaired_and_shown(place: Run, file: Path) -> None:
+def test_a_wrong_mode_is_repaired_and_shown(place: Run, file: Path, six_times: SixTimes) -> None:
     place(content="a\n")
     file.chmod(0o666)
-    answer = place(content="a\n")
-    assert (answer["changed"], oct(file.stat().st_mode & 0o777)) == (True, "0o640")
-    assert "mode: 0666" in answer["diff"][0]["before"]
+    done = six_times(functools.partial(place, content="a\n"), lambda: state(file))
+    assert oct(file.stat().st_mode & 0o777) == "0o640"
+    assert [("mode: 0666" in diff["before"], "mode: 0640" in diff["after"]) for diff in done["diff"]] == [(True, True)]
 
 
 def test_secrets_do_not_show(place: Run) -> None:
@@ -165,18 +165,12 @@ def backups(file: Path) -> list[str]:
     return [path.read_text() for path in file.parent.glob(f"{file.name}.*~")]
 
 
-def test_six_times_absent(place: Run, remove: Run, file: Path) -> None:
+def test_six_times_absent(place: Run, remove: Run, file: Path, six_times: SixTimes) -> None:
     place(content="a\n")
-    for _once in range(2):
-        foretold = remove(check=True)
-        assert (foretold["changed"], foretold["decision"], file.exists()) == (True, "removed", True)
-    done = remove()
-    assert {key: done[key] for key in ("changed", "decision", "diff")} == {
-        key: foretold[key] for key in ("changed", "decision", "diff")
-    }
-    assert (file.exists(), backups(file)) == (False, [])
-    for check in (True, True, False):
-        assert (remove(check=check)["changed"], remove(check=check)["decision"]) == (False, "unchanged")
+    done = six_times(remove, lambda: state(file))
+    assert done["decision"] == "removed"
+    assert done["diff"] == [{"before_header": str(file), "after_header": str(file), "before": "a\n", "after": ""}]
+    assert (file.exists(), backups(file), remove()["decision"]) == (False, [], "unchanged")
 
 
 def test_an_edited_file_that_goes_is_saved(place: Run, remove: Run, file: Path) -> None:
@@ -198,7 +192,9 @@ def test_with_force_not_even_backups_stay(place: Run, remove: Run, file: Path) -
     place(content="b\n", force=True)
     file.write_text("mine again\n")
     assert backups(file) == ["mine\n"]
-    assert remove(force=True)["decision"] == "removed"
+    answer = remove(force=True)
+    assert answer["decision"] == "removed"
+    assert [diff["before"] for diff in answer["diff"]] == ["mine again\n", "mine\n"]
     assert (file.exists(), backups(file)) == (False, [])
 
 

@@ -19,7 +19,7 @@ from ansible_collections.percona.pmm_ai_chat.plugins.module_utils import _mcp_ru
 from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._interpreters import locate
 from ansible_collections.percona.pmm_ai_chat.plugins.modules import mcp_runtime
 
-Run = Callable[..., dict[str, Any]]
+Run = SixTimes = Callable[..., dict[str, Any]]
 
 
 class Host:
@@ -59,23 +59,20 @@ def host(tmp_path: Path, archives: Any, run_module: Run) -> Host:
     return Host(tmp_path, archives, run_module)
 
 
-def test_six_times(host: Host) -> None:
-    """Check, check again, real; then all three when nothing is left to do. The same for the removal."""
-    announced = [host.install("22.1.0", check=check) for check in (True, True)]
-    assert host.homes() == set()
-    done = host.install("22.1.0")
-    assert done["changed"] is True
+def test_six_times(host: Host, six_times: SixTimes) -> None:
+    done = six_times(functools.partial(host.install, "22.1.0"), lambda: (host.homes(), host.in_use()))
     assert done["version"] == "22.1.0"
-    assert [answer["diff"] for answer in announced] == [done["diff"]] * 2
+    assert done["diff"]["before"] == ""
+    assert f"{host.bin}/npx -> {host.home('22.1.0')}/bin/npx\n" in done["diff"]["after"]
     assert host.in_use() == host.links_to("22.1.0")
-    for check in (True, True, False):
-        assert host.install("22.1.0", check=check, shipment={"archive": None})["changed"] is False
-    for check in (True, True, False):
-        assert host.run(state="absent", check=check)["changed"] is True
+    assert host.install("22.1.0", shipment={"archive": None})["changed"] is False
+
+
+def test_six_times_absent(host: Host, six_times: SixTimes) -> None:
+    installed = host.install("22.1.0")
+    done = six_times(functools.partial(host.run, state="absent"), lambda: (host.homes(), host.in_use()))
+    assert (done["diff"]["before"], done["diff"]["after"]) == (installed["diff"]["after"], "")
     assert (host.in_use(), host.root.exists()) == ({}, False)
-    for check in (True, True, False):
-        assert host.run(state="absent", check=check)["changed"] is False
-    assert not host.root.exists()
 
 
 def test_without_the_archive_it_tells_what_the_archive_must_fit(host: Host) -> None:

@@ -17,7 +17,7 @@ from ansible.module_utils.common.warnings import get_warning_messages
 from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._nginx_config import MARK
 from ansible_collections.percona.pmm_ai_chat.plugins.modules import nginx_include
 
-Run = Callable[..., dict[str, Any]]
+Run = SixTimes = Callable[..., dict[str, Any]]
 PMM = "server {\n    listen 8080;\n}\n"
 # Stands for nginx -t: refuses what holds the word "broken", as far as it is included.
 NGINX = """#!/bin/sh
@@ -58,21 +58,15 @@ def state(pmm: Path) -> dict[str, tuple[str, int]]:
     }
 
 
-def test_six_times(include: Run, pmm: Path) -> None:
-    """Check, check again, real; then all three when nothing is left to do."""
+def test_six_times(include: Run, pmm: Path, six_times: SixTimes) -> None:
     locations = pmm.parent / "aichat" / "locations.conf"
-    for check in (True, True, False):
-        assert pmm.read_text() == PMM
-        assert not locations.parent.exists()
-        answer = include(check=check, content="location /a {}\n")
-        assert answer["changed"] is True
-        assert [diff["after_header"] for diff in answer["diff"]] == [str(pmm), str(locations)]
-    assert pmm.read_text() == f"server {{\n    listen 8080;\n    include {locations}; {MARK}\n}}\n"
-    assert locations.read_text() == "location /a {}\n"
-    before = state(pmm)
-    for check in (True, True, False):
-        assert include(check=check, content="location /a {}\n")["changed"] is False
-    assert state(pmm) == before
+    done = six_times(functools.partial(include, content="location /a {}\n"), lambda: state(pmm))
+    text = f"server {{\n    listen 8080;\n    include {locations}; {MARK}\n}}\n"
+    assert [(diff["after_header"], diff["before"], diff["after"]) for diff in done["diff"]] == [
+        (str(pmm), PMM, text),
+        (str(locations), "", "location /a {}\n"),
+    ]
+    assert (pmm.read_text(), locations.read_text()) == (text, "location /a {}\n")
 
 
 def test_a_secret_in_the_locations_is_written_and_not_shown(include: Run, pmm: Path) -> None:
@@ -109,13 +103,15 @@ def test_a_broken_nginx_is_not_touched(include: Run, pmm: Path, check: bool) -> 
     assert state(pmm) == before
 
 
-def test_absent_takes_everything_away(include: Run, pmm: Path) -> None:
+def test_six_times_absent(include: Run, pmm: Path, six_times: SixTimes) -> None:
     include(content="location /a {}\n")
-    assert include(check=True, state="absent")["changed"] is True
-    assert include(state="absent")["changed"] is True
+    done = six_times(functools.partial(include, state="absent"), lambda: state(pmm))
+    assert [(diff["before_header"], diff["after"]) for diff in done["diff"]] == [
+        (str(pmm), PMM),
+        (str(pmm.parent / "aichat" / "locations.conf"), ""),
+    ]
     assert pmm.read_text() == PMM
     assert not (pmm.parent / "aichat").exists()
-    assert include(state="absent")["changed"] is False
 
 
 def test_absent_needs_no_configuration(include: Run, pmm: Path) -> None:
@@ -220,12 +216,16 @@ def test_what_only_our_file_breaks_is_mended(include: Run, pmm: Path, check: boo
     assert locations.exists() is not check
 
 
-def test_a_wrong_mode_is_repaired(include: Run, pmm: Path) -> None:
+def test_a_wrong_mode_is_repaired_and_shown(include: Run, pmm: Path, six_times: SixTimes) -> None:
     include(content="location /a {}\n")
     locations = pmm.parent / "aichat" / "locations.conf"
     locations.chmod(0o666)
-    assert include(content="location /a {}\n")["changed"] is True
+    done = six_times(functools.partial(include, content="location /a {}\n"), lambda: locations.stat().st_mode)
     assert oct(locations.stat().st_mode & 0o777) == "0o644"
+    shown = [
+        (diff["after_header"], "mode: 0666" in diff["before"], "mode: 0644" in diff["after"]) for diff in done["diff"]
+    ]
+    assert shown == [(str(locations), True, True)]
 
 
 @pytest.mark.parametrize(
