@@ -329,6 +329,7 @@ async def test_a_statement_that_takes_too_long_is_given_up(database: Database) -
     ("access", "settings"),
     [
         ("_reading", {"statement_timeout": "30s", "lock_timeout": "10s", "transaction_isolation": "repeatable read"}),
+        ("_searching", {"statement_timeout": "10s", "lock_timeout": "10s", "transaction_isolation": "repeatable read"}),
         ("_writing", {"statement_timeout": "5min", "lock_timeout": "10s", "transaction_isolation": "repeatable read"}),
         ("_migrating", {"statement_timeout": "0", "lock_timeout": "2min", "transaction_isolation": "read committed"}),
     ],

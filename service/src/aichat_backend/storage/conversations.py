@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from asyncio import Lock, Semaphore
 from collections.abc import Callable, Sequence
+from weakref import WeakValueDictionary
 
 from msgspec.structs import replace
 from sqlalchemy import Connection
@@ -10,13 +12,14 @@ from sqlalchemy import Connection
 from aichat_backend.chat.audit import AuditAction
 from aichat_backend.chat.conversation import Message, Page, Session, random_id
 from aichat_backend.chat.search import FoundSession
-from aichat_backend.errors import InvalidRequest
+from aichat_backend.errors import InvalidRequest, Unavailable
 from aichat_backend.storage import queries
 from aichat_backend.storage.adding import insert_empty_session
 from aichat_backend.storage.audit import AuditEntry, note
 from aichat_backend.storage.clock import Clock, utc_now
 from aichat_backend.storage.database import Storage
 from aichat_backend.storage.erasure import erase_left, take_all
+from aichat_backend.storage.errors import OutOfTime
 from aichat_backend.storage.leaving import DISOWN_SESSION, disown, nobody_after, remove_left, shorten
 from aichat_backend.storage.lookups import named, the_session
 from aichat_backend.storage.rows import message_of, session_of
@@ -26,6 +29,9 @@ from aichat_backend.storage.text import storable, storable_title
 LONGEST_QUERY = 1000
 """Characters of a search."""
 
+_WHOLE_AT_A_TIME = 2
+"""Sessions that are read whole: fewer than there are readers, some of whom stay free for what is short."""
+
 
 class SqlConversationStore:
     """Conversations in SQL. A session's `updated_at` moves with what users do to it; here, rename and clear it."""
@@ -34,6 +40,9 @@ class SqlConversationStore:
         self._database = database
         self._clock = clock
         self._new_id = new_id
+        self._searches: WeakValueDictionary[str, Lock] = WeakValueDictionary()
+        """What each user's searches wait for, while there are some."""
+        self._reading_whole = Semaphore(_WHOLE_AT_A_TIME)
 
     async def create_session(self, user_id: str, title: str) -> Session:
         """A new, empty session under a fresh random id."""
@@ -61,12 +70,25 @@ class SqlConversationStore:
     async def find_sessions(self, user_id: str, query: str, *, page: int, limit: int) -> Page[FoundSession]:
         """Those with a title or a message that has words beginning with all of the query's, newest activity first.
 
+        A user's searches run one after the other. One that is cancelled ends soon, if the database can end it.
+
         Raises:
             InvalidRequest: when the query is too long.
+            Unavailable: when it takes too long (`search_too_slow`), or the database fails.
         """
         if len(query) > LONGEST_QUERY:
             raise InvalidRequest(f"A search can have {LONGEST_QUERY} characters at most.")
-        return await self._database.read(lambda connection: find(connection, user_id, query, page=page, limit=limit))
+        async with self._searches.setdefault(user_id, Lock()):
+            try:
+                return await self._database.search(
+                    lambda connection: find(connection, user_id, query, page=page, limit=limit)
+                )
+            except OutOfTime as error:
+                raise Unavailable(
+                    "The search takes too long. Search for more or for longer words.",
+                    code="search_too_slow",
+                    detail=error.detail,
+                ) from error
 
     async def get_session(self, user_id: str, session_id: str) -> Session:
         """The session of that id."""
@@ -163,7 +185,8 @@ class SqlConversationStore:
             the_session(connection, queries.SESSION, parameters)
             return tuple(map(message_of, connection.execute(queries.ALL_MESSAGES, parameters)))
 
-        return await self._database.read(read)
+        async with self._reading_whole:
+            return await self._database.read(read)
 
 
 def _remove(connection: Connection, parameters: dict[str, str]) -> None:

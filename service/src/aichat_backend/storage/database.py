@@ -13,6 +13,7 @@ from aichat_backend.storage.engines import Engines, open_engines
 from aichat_backend.storage.errors import (
     DamagedDatabase,
     DatabaseUnavailable,
+    OutOfTime,
     ReplacedDatabase,
     StorageError,
     UpgradeFailed,
@@ -37,6 +38,9 @@ class Storage(Protocol):
     async def read(self, work: Callable[[Connection], T]) -> T:
         """What the function reads, in a transaction that sees one snapshot and does not wait for the writer."""
 
+    async def search(self, work: Callable[[Connection], T]) -> T:
+        """As `read`, for what takes its time. Readers do not wait for it."""
+
     async def write(self, work: Callable[[Connection], T]) -> T:
         """What the function returns when the transaction in which it changed things is committed."""
 
@@ -49,6 +53,7 @@ class Database:
 
     def __init__(self, engines: Engines) -> None:
         self._reading = Transactions(engines.reader)
+        self._searching = Transactions(engines.searcher)
         self._writing = Transactions(engines.writer)
         self._migrating = Transactions(engines.migrator)
         self._forget = engines.forget
@@ -106,6 +111,8 @@ class Database:
 
     async def diagnose(self, error: DatabaseUnavailable) -> StorageError | None:
         """What an operator can do about a transaction that failed; None when there is nothing to do."""
+        if isinstance(error, OutOfTime):
+            return None
         return await asyncio.to_thread(self._diagnose, error)
 
     async def ping(self) -> None:
@@ -127,7 +134,7 @@ class Database:
 
     async def close(self) -> None:
         """Let the transactions end that have been asked for, refuse new ones, close every connection."""
-        for transactions in (self._reading, self._writing, self._migrating):
+        for transactions in (self._reading, self._searching, self._writing, self._migrating):
             await transactions.close()
 
     async def read(self, work: Callable[[Connection], T]) -> T:
@@ -137,6 +144,15 @@ class Database:
             DatabaseUnavailable: when the database fails.
         """
         return await self._reading.run(work)
+
+    async def search(self, work: Callable[[Connection], T]) -> T:
+        """As `read`, for what takes its time: few at a time, which readers do not wait for.
+
+        Raises:
+            OutOfTime: when it takes too long.
+            DatabaseUnavailable: when the database fails.
+        """
+        return await self._searching.run(work)
 
     async def write(self, work: Callable[[Connection], T]) -> T:
         """What the function returns when the transaction in which it changed things is committed.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from aichat_backend.storage.recovery import Recovery
 
+    Watch = Callable[[Connection, Callable[[], bool]], AbstractContextManager[None]]
     InsertOrUpdate = Callable[[Table], sqlite.Insert | postgresql.Insert]
 
 _DRIVERS = {
@@ -34,6 +36,11 @@ _DRIVERS = {
     **dict.fromkeys(("postgres", "postgresql", "postgresql+psycopg"), "postgresql+psycopg"),
 }
 _EXAMPLES = "sqlite:////srv/aichat-backend/chat.db or postgresql://user:password@host/database"
+
+
+def _let_it_be(_connection: Connection, _is_unwanted: Callable[[], bool]) -> AbstractContextManager[None]:
+    """For transactions that come to their end, or whose server ends them."""
+    return nullcontext()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +53,8 @@ class Access:
     """The first statements of each transaction."""
     recovery: Recovery = field(default_factory=NoRecovery)
     """What to do about transactions that fail."""
+    watch: Watch = _let_it_be
+    """Ends what a transaction is at when it is unwanted, or takes too long."""
 
 
 def _trust() -> None:
@@ -61,12 +70,14 @@ def _quote(error: DatabaseUnavailable) -> StorageError | None:
 
 @dataclass(frozen=True, slots=True)
 class Engines:
-    """One database, reached in three ways."""
+    """One database, reached in several ways."""
 
     name: str
     """What and where it is, for an operator: no user, no password."""
     reader: Access
     """Transactions that see a snapshot and change nothing."""
+    searcher: Access
+    """As the readers, for what takes its time."""
     writer: Access
     """Transactions that may write from their first statement on."""
     migrator: Access

@@ -76,12 +76,20 @@ class DatabaseUnavailable(Unavailable):
         return f"{self.message} ({self.detail})" if self.detail else self.message
 
 
+class OutOfTime(DatabaseUnavailable):
+    """A statement took longer, or waited longer for others, than it may. The database is well."""
+
+
 class OutcomeUnknown(DatabaseUnavailable):
     """The connection was lost in a commit: what was to be stored may be stored, or not. Look before doing it again."""
 
 
 _OUR_MISTAKES = (exc.IntegrityError, exc.DataError, exc.ProgrammingError, exc.NotSupportedError)
 """Errors that say that a statement is wrong, not that the database is unwell: they stay as they are."""
+
+
+_OUT_OF_TIME = {"57014", "55P03", "SQLITE_INTERRUPT"}
+"""What the databases call it: a statement that was cancelled, a lock that did not become free."""
 
 
 def is_failure(error: exc.SQLAlchemyError | None) -> bool:
@@ -97,6 +105,12 @@ def unavailable_when_failing() -> Iterator[None]:
     except _OUR_MISTAKES:
         raise
     except exc.DBAPIError as error:
-        raise DatabaseUnavailable(str(error.orig)) from error
+        kind = OutOfTime if _ran_out_of_time(error) else DatabaseUnavailable
+        raise kind(str(error.orig)) from error
     except exc.TimeoutError as error:
         raise DatabaseUnavailable("no connection became free in time") from error
+
+
+def _ran_out_of_time(error: exc.DBAPIError) -> bool:
+    names = {getattr(error.orig, name, None) for name in ("sqlstate", "sqlite_errorname")}
+    return not names.isdisjoint(_OUT_OF_TIME)

@@ -121,6 +121,10 @@ class LastingDatabase:
         """As `Database.read`."""
         return await self._use(lambda database: database.read(work))
 
+    async def search(self, work: Callable[[Connection], T]) -> T:
+        """As `Database.search`."""
+        return await self._use(lambda database: database.search(work))
+
     async def write(self, work: Callable[[Connection], T]) -> T:
         """As `Database.write`."""
         return await self._use(lambda database: database.write(work))

@@ -36,11 +36,17 @@ if TYPE_CHECKING:
 READERS = 4
 """Connections that read at a time; each is a thread."""
 
+SEARCHERS = 2
+"""Further connections that search, so that nobody who reads or asks whether all is well waits for that."""
+
 WRITERS = 4
 """Connections that write at a time; each is a thread."""
 
 READ_SECONDS = 30
 """How long one statement of a reader may take."""
+
+SEARCH_SECONDS = 10
+"""How long one statement of a search may take."""
 
 WRITE_SECONDS = 300
 """How long one statement of a writer may take: who leaves may leave a million messages."""
@@ -76,6 +82,8 @@ _CONNECTING: dict[str, Any] = {
     "prepare_threshold": 2,
 }
 
+_BEGIN_READING = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+
 _TRY_ALONE = text(f"SELECT pg_try_advisory_lock({AdvisoryLock.USE})")
 _NEEDED = text("SELECT CAST(current_setting('server_version_num') AS integer), current_setting('server_encoding')")
 
@@ -102,14 +110,8 @@ def open_postgres(url: URL) -> Engines:
         raise
     return Engines(
         name=_name(url),
-        reader=_access(
-            url,
-            READERS,
-            READ_SECONDS,
-            LOCK_SECONDS,
-            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
-            recovery=ConflictRecovery(),
-        ),
+        reader=_access(url, READERS, READ_SECONDS, LOCK_SECONDS, _BEGIN_READING, recovery=ConflictRecovery()),
+        searcher=_access(url, SEARCHERS, SEARCH_SECONDS, LOCK_SECONDS, _BEGIN_READING, recovery=ConflictRecovery()),
         writer=writer,
         # Without a snapshot of its own: who has waited for the lock must see what was changed meanwhile.
         migrator=_access(
@@ -181,7 +183,7 @@ def _name(url: URL) -> str:
 def _access(
     url: URL,
     at_a_time: int,
-    statement_seconds: int,
+    statement_seconds: float,
     lock_seconds: int,
     *begin: str,
     recovery: Recovery | None = None,

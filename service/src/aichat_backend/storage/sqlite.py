@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from time import monotonic, sleep
@@ -24,6 +25,7 @@ from aichat_backend.storage.errors import (
     is_failure,
 )
 from aichat_backend.storage.sqlite_file import DatabaseFile
+from aichat_backend.storage.sqlite_interrupt import interrupted_after
 from aichat_backend.storage.sqlite_trouble import damaged, diagnosed, trouble_of
 
 if TYPE_CHECKING:
@@ -33,6 +35,12 @@ T = TypeVar("T")
 
 READERS = 4
 """Connections that read at a time; each is a thread."""
+
+SEARCHERS = 2
+"""Further connections that search, so that nobody who reads or asks whether all is well waits for that."""
+
+SEARCH_SECONDS = 10.0
+"""How long a search may take."""
 
 WRITERS = 1
 """SQLite lets no more than one write at a time, whatever the process."""
@@ -50,6 +58,8 @@ _ALONE_SECONDS = 1.0
 # FULL: a commit is on the disk before it is reported, so that an answer survives a power cut as well as a kill.
 # It costs one sync a commit (0.6 ms measured), and a turn commits twice.
 _DURABLE = "PRAGMA synchronous = FULL"
+
+_READING = "PRAGMA query_only = ON"
 
 # What is deleted is overwritten with zeros on the spot. The other way to be rid of it, VACUUM, writes the whole file
 # anew for each user who wants to be forgotten, and keeps every writer waiting meanwhile.
@@ -72,10 +82,12 @@ def open_sqlite(url: URL) -> Engines:
     except BaseException:
         writer.engine.dispose()
         raise
-    reader = _access(file, "BEGIN", READERS, BUSY_SECONDS, "PRAGMA query_only = ON")
+    reader = _access(file, "BEGIN", READERS, BUSY_SECONDS, _READING)
+    searcher = _access(file, "BEGIN", SEARCHERS, BUSY_SECONDS, _READING)
     return Engines(
         name=_name(path),
         reader=reader,
+        searcher=replace(searcher, watch=partial(interrupted_after, SEARCH_SECONDS)),
         writer=writer,
         # Without foreign keys: SQLite changes a table by replacing it, and dropping the old one would cascade.
         migrator=_access(file, "BEGIN IMMEDIATE", 1, MIGRATION_BUSY_SECONDS, "PRAGMA foreign_keys = OFF", _ERASING),

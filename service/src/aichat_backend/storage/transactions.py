@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from threading import Event
 from time import sleep
 from typing import TypeVar
 
@@ -28,6 +29,7 @@ class Transactions:
         self._engine = access.engine
         self._begin = access.begin
         self._recovery = access.recovery
+        self._watch = access.watch
         self._threads = ThreadPoolExecutor(access.at_a_time, thread_name_prefix="database")
         self._closed = False
 
@@ -35,18 +37,23 @@ class Transactions:
         """What the function makes of a connection. Its transaction commits when it returns, is undone when it raises.
 
         The function runs again when other transactions were in its way: it must do nothing but use the connection.
-        A caller that is cancelled waits for the end of a transaction that has begun; one that has not never will.
+        A caller that is cancelled waits for the end of a transaction that has begun; one that has not never will. Some
+        ways to a database end it then.
 
         Raises:
             DatabaseUnavailable: when the database fails.
         """
-        return await self.run_on_thread(lambda: self._transact(work))
+        unwanted = Event()
+        return await self._on_thread(lambda: self._transact(work, unwanted), unwanted)
 
     async def run_on_thread(self, work: Callable[[], T]) -> T:
         """What the function returns, in turn with the transactions."""
+        return await self._on_thread(work, Event())
+
+    async def _on_thread(self, work: Callable[[], T], unwanted: Event) -> T:
         if self._closed:
             raise DatabaseUnavailable("the database is closed")
-        return await _to_the_end(self._threads.submit(work))
+        return await _to_the_end(self._threads.submit(work), unwanted)
 
     async def close(self) -> None:
         """Let the transactions end that have been asked for, refuse new ones, close every connection."""
@@ -57,21 +64,22 @@ class Transactions:
         self._threads.shutdown()
         self._engine.dispose()
 
-    def _transact(self, work: Callable[[Connection], T]) -> T:
+    def _transact(self, work: Callable[[Connection], T], unwanted: Event) -> T:
         with unavailable_when_failing():
             for pause in self._recovery.pauses():
                 try:
-                    return self._attempt(work)
+                    return self._attempt(work, unwanted)
                 except DBAPIError as error:
                     if not self._recovery.may_run_again(error):
                         raise
                 sleep(pause)
-            return self._attempt(work)
+            return self._attempt(work, unwanted)
 
-    def _attempt(self, work: Callable[[Connection], T]) -> T:
+    def _attempt(self, work: Callable[[Connection], T], unwanted: Event) -> T:
         with self._begun() as connection:
             mark = self._recovery.mark(connection)
-            result = work(connection)
+            with self._watch(connection, unwanted.is_set):
+                result = work(connection)
             lost = _lost_in_commit(connection)
         # Only now, without the connection: all may be lost at once, and there are no others than these.
         if lost is not None and not self._recovery.was_committed(self._engine, mark):
@@ -109,8 +117,11 @@ def _lost_in_commit(connection: Connection) -> DBAPIError | None:
     return None
 
 
-async def _to_the_end(future: Future[T]) -> T:
-    """Wait for the work although the caller is cancelled, and be cancelled then; work that has not begun is dropped."""
+async def _to_the_end(future: Future[T], unwanted: Event) -> T:
+    """Wait for the work although the caller is cancelled, and be cancelled then; work that has not begun is dropped.
+
+    What has begun can see that nobody wants it any more.
+    """
     waiting = asyncio.wrap_future(future)
     cancelled: asyncio.CancelledError | None = None
     while not waiting.done():
@@ -118,6 +129,7 @@ async def _to_the_end(future: Future[T]) -> T:
             await asyncio.wait({waiting})
         except asyncio.CancelledError as error:
             cancelled = error
+            unwanted.set()
             if future.cancel():
                 break
     if cancelled is not None:
