@@ -8,13 +8,16 @@ import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from aichat_backend import app
 from aichat_backend.app import open_service
 from aichat_backend.chat.files import NewFile
 from aichat_backend.config.providers import ProviderName
 from aichat_backend.config.settings import Settings
+from aichat_backend.mcp.toolbox import McpToolbox
 from aichat_backend.storage.audit import SqlAuditTrail
 from aichat_backend.storage.conversations import SqlConversationStore
 from aichat_backend.storage.database import Database
@@ -44,6 +47,22 @@ async def test_what_is_kept_for_so_many_days_is_gone_after_a_start(
         with closing(sqlite3.connect(path)) as connection:
             counted = connection.execute("SELECT (SELECT count(*) FROM audit), (SELECT count(*) FROM sessions)")
             assert counted.fetchone() == left
+
+
+@pytest.mark.parametrize(("context", "most"), [(None, 32_768), (8_192, 8_192), (1_000, 1_000)])
+async def test_no_output_of_a_tool_takes_more_than_a_quarter_of_the_context(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, context: int | None, most: int
+) -> None:
+    caps: list[int] = []
+
+    class Watched(McpToolbox):
+        def __init__(self, *arguments: Any, output_bytes: int, **more: Any) -> None:
+            caps.append(output_bytes)
+            super().__init__(*arguments, output_bytes=output_bytes, **more)
+
+    monkeypatch.setattr(app, "McpToolbox", Watched)
+    async with open_service(Settings(data_dir=tmp_path, llm_provider=ProviderName.MOCK, llm_context_tokens=context)):
+        assert caps == [most]
 
 
 async def test_files_that_were_never_sent_are_gone_after_a_start(tmp_path: Path, migrated_database: Path) -> None:

@@ -45,6 +45,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "streams.*": ("streams.*",),
     "telemetry.*": ("telemetry.*",),
     "chat.*": ("chat.*", "streams.*", "telemetry.*", "providers.base"),
+    "providers.fallback": ("providers.*", "chat.parts", "chat.budget"),
     "providers.registry": ("providers.*", "config.*"),
     "providers.*": ("providers.*", "chat.parts"),
     "mcp.results": ("mcp.*", "chat.tools", "attachments.types"),

@@ -184,7 +184,7 @@ async def open_toolbox(settings: Settings, stores: Stores, metrics: Metrics) -> 
         pins=stores.pins,
         metrics=metrics,
         timeout=settings.tool_timeout,
-        output_bytes=settings.tool_output_bytes,
+        output_bytes=_bytes_of_a_tool_output(settings),
     )
     await toolbox.start()
     try:
@@ -241,8 +241,13 @@ def _intake(settings: Settings, provider: Provider) -> Intake:
     )
 
 
+def _bytes_of_a_tool_output(settings: Settings) -> int:
+    """At most about a quarter of what a question may have, at four bytes a token."""
+    return min(settings.effective_context_tokens, settings.tool_output_bytes)
+
+
 def _characters_of_a_file(settings: Settings) -> int:
-    """About half of what a conversation may have, at four characters a token."""
+    """About half of what a question may have, at four characters a token."""
     return min(2 * settings.effective_context_tokens, _MOST_CHARACTERS_OF_A_FILE)
 
 

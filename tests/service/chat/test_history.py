@@ -11,7 +11,7 @@ from aichat_backend.chat.history import ModelOptions, build_request
 from aichat_backend.chat.parts import FilePart, Role, TextPart, text_of
 from aichat_backend.providers.base import Capabilities, Reasoning, ToolSpec
 from fakes.files import FilesInMemory
-from fakes.messages import assistant, file, thought, user
+from fakes.messages import assistant, call, file, result, thought, user
 
 ABLE = Capabilities()
 OPTIONS = ModelOptions(model="m", system="Be brief.", temperature=0.5, top_p=0.9, max_tokens=9, reasoning=Reasoning.LOW)
@@ -124,3 +124,23 @@ async def test_files_of_turns_that_do_not_fit_are_not_even_read() -> None:
     request = await build_request(options, history, (), tools=(), files=FilesInMemory(), able=ABLE)
 
     assert [text_of(said.parts) for said in request.messages] == ["And now?"]
+
+
+async def test_tools_and_instructions_take_their_room_from_the_conversation() -> None:
+    history = [user("word " * 400), assistant("So."), user("And now?")]
+    options = ModelOptions(model="m", context_tokens=2_000)
+    tool = ToolSpec("query", "word " * 800, {"type": "object"})
+
+    async def asked(*tools: ToolSpec) -> int:
+        request = await build_request(options, history, (), tools=tools, files=FilesInMemory(), able=ABLE)
+        return len(request.messages)
+
+    assert (await asked(), await asked(tool)) == (3, 1)
+
+
+async def test_what_is_asked_tells_where_turns_begin() -> None:
+    history = [user("Why?"), assistant(call("a"), result("a"), "So."), user("And now?")]
+
+    request = await build_request(OPTIONS, history, (), tools=(), files=FilesInMemory(), able=ABLE)
+
+    assert [said.opens_turn for said in request.messages] == [True, False, False, False, True]

@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, Sequence
 import pytest
 from structlog.testing import capture_logs
 
+from aichat_backend.chat.parts import ChatMessage, Role, TextPart
 from aichat_backend.errors import ProviderError, ProviderFailure
 from aichat_backend.providers.base import (
     Capabilities,
@@ -42,6 +43,7 @@ class Scripted:
     ) -> None:
         self.name = name
         self.asked: list[str] = []
+        self.questions: list[ModelRequest] = []
         self.warmed = 0
         self.closed = 0
         self.left = asyncio.Event()
@@ -51,6 +53,7 @@ class Scripted:
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[Event]:
         self.asked.append(request.model)
+        self.questions.append(request)
         try:
             for event in self._says:
                 yield event
@@ -70,7 +73,7 @@ class Scripted:
 
 
 def chain(first: Scripted, *others: Scripted) -> FallbackProvider:
-    return FallbackProvider(first, [Link(other, f"model-of-{other.name}") for other in others])
+    return FallbackProvider(first, [Link(other, f"model-of-{other.name}", 100_000) for other in others])
 
 
 async def failed(provider: FallbackProvider) -> ProviderError:
@@ -107,6 +110,21 @@ async def test_another_is_asked_for_its_own_model_where_it_may_help(failure: Pro
             "next_model": "model-of-b",
         }
     ]
+
+
+async def test_each_is_asked_as_much_as_its_own_context_holds() -> None:
+    first, second = Scripted("a", failure=ProviderFailure.TIMEOUT), Scripted("b", TextDelta("Hi"), DONE)
+    messages = (
+        ChatMessage(Role.USER, (TextPart("word " * 4_000),), opens_turn=True),
+        ChatMessage(Role.ASSISTANT, (TextPart("So."),)),
+        ChatMessage(Role.USER, (TextPart("And now?"),), opens_turn=True),
+    )
+    provider = FallbackProvider(first, [Link(second, "small", 2_000)])
+
+    await told(provider, ModelRequest(model="large", messages=messages))
+
+    assert [request.messages for request in first.questions] == [messages]
+    assert [request.messages for request in second.questions] == [messages[2:]]
 
 
 @pytest.mark.parametrize("failure", [failure for failure in ProviderFailure if failure not in CURABLE])
@@ -198,7 +216,7 @@ async def test_it_looks_like_the_first() -> None:
 
 async def test_each_is_warmed_and_closed_once_however_often_it_is_in_the_chain() -> None:
     first, second = Scripted("a"), Scripted("b")
-    provider = FallbackProvider(first, [Link(second, "m"), Link(first, "n"), Link(second, "o")])
+    provider = FallbackProvider(first, [Link(second, "m", 1_000), Link(first, "n", 1_000), Link(second, "o", 1_000)])
 
     await provider.warm()
     await provider.aclose()

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
+from aichat_backend.chat.parts import ChatMessage, Role, TextPart
 from aichat_backend.config.loading import load_settings
 from aichat_backend.config.providers import ProviderName
 from aichat_backend.errors import ProviderError
-from aichat_backend.providers.base import Capabilities, Finished, Provider
+from aichat_backend.providers.base import Capabilities, Finished, ModelRequest, Provider
 from aichat_backend.providers.mock import MockProvider
 from aichat_backend.providers.registry import build_provider
 from fakes.asking import question, told
@@ -18,6 +19,12 @@ from fakes.fake_ollama import fake_ollama
 from fakes.fake_openai import FakeOpenAI, fake_openai
 from fakes.openai_wire import failure
 
+LONG = (
+    ChatMessage(Role.USER, (TextPart("word " * 8_000),), opens_turn=True),
+    ChatMessage(Role.ASSISTANT, (TextPart("So."),)),
+    ChatMessage(Role.USER, (TextPart("And now?"),), opens_turn=True),
+)
+"""For contexts of 100000 tokens, and not for those of 8192."""
 NO_RETRY = {"x-should-retry": "false"}
 
 
@@ -112,11 +119,12 @@ async def test_another_provider_in_the_chain_gets_neither_the_address_nor_the_ke
             LLM_FALLBACK="ollama:qwen3:8b",
             LLM_CONTEXT_TOKENS="",
         )
-        await told(provider)
+        await told(provider, ModelRequest(model="gpt-4o-mini", messages=LONG))
         await provider.aclose()
 
     assert fake.last.body["model"] == "qwen3:8b"
     assert fake.last.body["options"]["num_ctx"] == 8192
+    assert len(fake.last.body["messages"]) == 1, "what was made for 100000 tokens is made to fit into these"
     assert "Authorization" not in fake.last.headers
 
 

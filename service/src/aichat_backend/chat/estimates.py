@@ -32,12 +32,20 @@ def tokens_of_message(parts: Sequence[Part | ModelPart]) -> int:
     return _TOKENS_A_MESSAGE + sum(map(_tokens_of_part, parts))
 
 
+def tokens_beside_messages(system: str | None, tools: Sequence[ToolSpec]) -> int:
+    """What instructions and tools cost, which are sent with each question."""
+    return tokens_of_text(system or "") + sum(map(_tokens_of_tool, tools))
+
+
+def tokens_of_text(text: str) -> int:
+    """What a text costs."""
+    return len(text.encode(errors="surrogatepass")) // _BYTES_A_TOKEN + 1
+
+
 def estimated_usage(request: ModelRequest, said: Sequence[Part]) -> Usage:
     """What it costs to ask this and to be told that much."""
-    asked = (
-        _tokens_of_text(request.system or "")
-        + sum(map(_tokens_of_tool, request.tools))
-        + sum(tokens_of_message(message.parts) for message in request.messages)
+    asked = tokens_beside_messages(request.system, request.tools) + sum(
+        tokens_of_message(message.parts) for message in request.messages
     )
     return Usage(asked, sum(map(_tokens_of_part, said)), estimated=True)
 
@@ -45,13 +53,13 @@ def estimated_usage(request: ModelRequest, said: Sequence[Part]) -> Usage:
 def _tokens_of_part(part: Part | ModelPart) -> int:
     match part:
         case TextPart(text=text):
-            return _tokens_of_text(text)
+            return tokens_of_text(text)
         case ReasoningPart(text=text):
-            return _tokens_of_text(text)
+            return tokens_of_text(text)
         case ToolCallPart(name=name, arguments=arguments):
-            return _tokens_of_text(name) + _tokens_of_text(arguments)
+            return tokens_of_text(name) + tokens_of_text(arguments)
         case ToolResultPart(text=text, files=files):
-            return _tokens_of_text(text) + sum(map(_tokens_of_part, files))
+            return tokens_of_text(text) + sum(map(_tokens_of_part, files))
         case AttachmentPart(mime_type=mime_type, size=size):
             return _tokens_of_file(mime_type, size)
         case FilePart(mime_type=mime_type, data=data):
@@ -66,8 +74,4 @@ def _tokens_of_file(mime_type: str, size: int) -> int:
 
 def _tokens_of_tool(tool: ToolSpec) -> int:
     schema = len(msgspec.json.encode(tool.input_schema)) // _BYTES_A_TOKEN
-    return _tokens_of_text(tool.name) + _tokens_of_text(tool.description) + schema
-
-
-def _tokens_of_text(text: str) -> int:
-    return len(text.encode(errors="surrogatepass")) // _BYTES_A_TOKEN + 1
+    return tokens_of_text(tool.name) + tokens_of_text(tool.description) + schema

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
-from aichat_backend.chat.budget import fitting
+from aichat_backend.chat.budget import fitting, room_for_messages
 from aichat_backend.chat.conversation import Message
 from aichat_backend.chat.files import FileReader
 from aichat_backend.chat.marks import ABOUT_MARKS, tool_output
@@ -34,7 +34,7 @@ class ModelOptions(Struct, frozen=True, kw_only=True):
     max_tokens: int | None = None
     reasoning: Reasoning | None = None
     context_tokens: int = 100_000
-    """How much of a conversation is sent."""
+    """What a question may have altogether: instructions, tools, conversation, and the answer."""
 
 
 async def build_request(
@@ -47,12 +47,14 @@ async def build_request(
     able: Capabilities,
 ) -> ModelRequest:
     """The question that the last user message asks, with all that was said before and the answer so far."""
-    steps = fitting(transcript(history, draft), options.context_tokens)
+    system = "\n\n".join(text for text in (options.system, ABOUT_MARKS) if text)
+    room = room_for_messages(options.context_tokens, system=system, tools=tools, max_tokens=options.max_tokens)
+    steps = fitting(transcript(history, draft), room)
     loaded = await load_files(steps, files, able)
     return ModelRequest(
         model=options.model,
-        system="\n\n".join(text for text in (options.system, ABOUT_MARKS) if text),
-        messages=tuple(ChatMessage(step.role, tuple(_for_the_model(step, loaded))) for step in steps),
+        system=system,
+        messages=tuple(ChatMessage(step.role, tuple(_for_the_model(step, loaded)), step.opens_turn) for step in steps),
         tools=tools,
         temperature=options.temperature,
         top_p=options.top_p,

@@ -105,6 +105,8 @@ class ChatMessage(Struct, frozen=True):
 
     role: Role
     parts: tuple[ModelPart, ...]
+    opens_turn: bool = False
+    """Whether the user speaks here, and not only tools."""
 
 
 class Usage(Struct, frozen=True, omit_defaults=True):

@@ -36,7 +36,7 @@ DEFAULT_MODELS: Mapping[ProviderName, str] = {
 """The model that is asked when none is chosen."""
 
 CONTEXT_TOKENS: Mapping[ProviderName, int] = {ProviderName.OLLAMA: 8_192}
-"""How much of a conversation a model is sent when the setting does not say: what most machines can hold."""
+"""How much a question to a model may have when the setting does not say: what most machines can hold."""
 
 
 class Fallback(NamedTuple):

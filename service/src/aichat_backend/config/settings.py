@@ -82,8 +82,8 @@ class Options(Struct, frozen=True, kw_only=True):
     """How much the model thinks before it answers; unset: the model's own."""
 
     llm_context_tokens: Annotated[int, Meta(ge=1_000, le=10_000_000)] | None = None
-    """How much of a conversation is sent, in tokens; the oldest is left out. Unset: 8192 for ollama, 100000 for
-    others.
+    """How much a question to the model may have, in tokens: instructions, tools, the conversation, and up to a quarter
+    for the answer. The oldest of the conversation is left out. Unset: 8192 for ollama, 100000 for others.
     """
 
     llm_max_tokens: Annotated[int, Meta(ge=1, le=10_000_000)] | None = None
@@ -153,7 +153,7 @@ class Options(Struct, frozen=True, kw_only=True):
     """Seconds a tool may take, where its server's entry does not say."""
 
     tool_output_bytes: Annotated[int, Meta(ge=1_024, le=4_194_304)] = 32_768
-    """Most of a tool's output that a model gets, in bytes."""
+    """Most of a tool's output that a model gets, in bytes; never more than a quarter of the context."""
 
     approval_seconds: Annotated[int, Meta(ge=60, le=2_592_000)] = 86_400
     """How long a tool call that waits for approval can be approved."""
@@ -225,8 +225,12 @@ class Settings(Options, frozen=True, kw_only=True):
 
     @property
     def effective_context_tokens(self) -> int:
-        """The budget for a conversation, with the provider's default filled in."""
-        return self.llm_context_tokens or CONTEXT_TOKENS.get(self.llm_provider, _CONTEXT_TOKENS)
+        """The budget of a question to the configured provider, with its default filled in."""
+        return self.context_tokens_of(self.llm_provider)
+
+    def context_tokens_of(self, provider: ProviderName) -> int:
+        """The budget of a question to a provider, which may be one that stands in for the configured one."""
+        return self.llm_context_tokens or CONTEXT_TOKENS.get(provider, _CONTEXT_TOKENS)
 
     @property
     def fallbacks(self) -> tuple[Fallback, ...]:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import structlog
 from msgspec import structs
 
+from aichat_backend.chat.budget import fitted
 from aichat_backend.errors import ProviderError, ProviderFailure
 from aichat_backend.providers.base import Capabilities, Event, Finished, ModelRequest, Provider
 
@@ -32,6 +33,13 @@ class Link(NamedTuple):
 
     provider: Provider
     model: str
+    context_tokens: int | None
+    """What the question is made to fit; None for the one that it was made for."""
+
+    def question(self, request: ModelRequest) -> ModelRequest:
+        """The question as this model is asked."""
+        fitting = request if self.context_tokens is None else fitted(request, self.context_tokens)
+        return structs.replace(fitting, model=self.model)
 
 
 class FallbackProvider:
@@ -71,7 +79,7 @@ class FallbackProvider:
             ProviderError: the first one's failure, with the details of all that were asked.
         """
         failures: list[ProviderError] = []
-        chain = (Link(self._first, request.model), *self._others)
+        chain = (Link(self._first, request.model, None), *self._others)
         for position, link in enumerate(chain):
             begun = False
             try:
@@ -100,7 +108,7 @@ class FallbackProvider:
 async def _asked(link: Link, request: ModelRequest) -> AsyncGenerator[Event]:
     if (problem := link.provider.problem()) is not None:
         raise ProviderError(ProviderFailure.NOT_CONFIGURED, problem)
-    async with aclosing(link.provider.stream(structs.replace(request, model=link.model))) as events:
+    async with aclosing(link.provider.stream(link.question(request))) as events:
         async for event in events:
             yield event
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from aichat_backend.config.providers import CONTEXT_TOKENS, ProviderName
+from aichat_backend.config.providers import ProviderName
 from aichat_backend.config.secrets import Secret
 from aichat_backend.config.settings import Settings
 from aichat_backend.providers.base import Provider
@@ -40,7 +40,10 @@ def build_provider(settings: Settings) -> Provider:
     for provider, _model in settings.fallbacks:
         if provider not in built:
             built[provider] = _FACTORIES[provider](settings, _Access(settings.fallback_keys.get(provider)))
-    return FallbackProvider(first, [Link(built[provider], model) for provider, model in settings.fallbacks])
+    return FallbackProvider(
+        first,
+        [Link(built[provider], model, settings.context_tokens_of(provider)) for provider, model in settings.fallbacks],
+    )
 
 
 def _limits(settings: Settings) -> TimeLimits:
@@ -77,7 +80,7 @@ def _ollama(settings: Settings, access: _Access) -> Provider:
         base_url=access.base_url,
         limits=_limits(settings),
         # Not the chosen provider's budget: this much memory is taken on the machine that runs the model.
-        context_tokens=settings.llm_context_tokens or CONTEXT_TOKENS[ProviderName.OLLAMA],
+        context_tokens=settings.context_tokens_of(ProviderName.OLLAMA),
     )
 
 
