@@ -66,6 +66,41 @@ async def test_the_model_names_a_session_from_its_first_exchange(
     assert title_request(call) == "User: Why is db1 slow?\n\nAssistant: A missing index."
     assert await title(stores) == "Slow db1: missing index"
     assert await stores.usage.spent_today("1") == 110 + 35
+    (today,) = await stores.usage.by_day("1")
+    assert today.answers == 1, "a title is none"
+
+
+async def test_no_title_is_made_of_messages_that_were_cleared(
+    naming: Assistant, provider: ScriptedProvider, stores: Stores
+) -> None:
+    await exchange(naming, provider)
+    call = await provider.asked()
+    before = await title(stores)
+
+    await naming.clear_messages("1", "s")
+    call.say("Said in confidence")
+    call.finish()
+    await until_named(naming)
+
+    assert call.left.is_set()
+    assert await title(stores) == before
+
+
+async def test_the_naming_of_a_session_ends_with_it_and_no_other(
+    naming: Assistant, provider: ScriptedProvider, stores: Stores
+) -> None:
+    await exchange(naming, provider, "s")
+    gone = await provider.asked()
+    await exchange(naming, provider, "t")
+    kept = await provider.asked()
+
+    await naming.delete_session("1", "s")
+    assert gone.left.is_set()
+    kept.say("Named")
+    kept.finish()
+    await until_named(naming)
+
+    assert await title(stores, "t") == "Named"
 
 
 async def test_a_title_that_the_provider_did_not_count_is_estimated(

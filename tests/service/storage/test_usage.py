@@ -41,6 +41,13 @@ async def test_answers_of_a_day_and_model_are_added_up(usage: SqlUsageStore, clo
     assert await usage.by_day("3") == ()
 
 
+async def test_tokens_that_were_spent_on_no_answer_count_as_tokens_alone(usage: SqlUsageStore) -> None:
+    await usage.add(ANN, "opus", Usage(10, 5))
+    await usage.add(ANN, "opus", Usage(1, 2), answers=0)
+
+    assert await usage.by_day(ANN) == (DailyUsage(MONDAY, "opus", 11, 7, 1),)
+
+
 async def test_what_was_spent_today_counts_both_ways_and_every_model(
     usage: SqlUsageStore, clock: SteppingClock
 ) -> None:

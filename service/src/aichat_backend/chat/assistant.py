@@ -52,8 +52,8 @@ class Assistant:
         self._opening: set[asyncio.Task[Any]] = set()
         self._removing: set[asyncio.Task[Any]] = set()
         """These go on although their callers may have left."""
-        self._naming: dict[asyncio.Task[None], str] = {}
-        """Whose session each of them names."""
+        self._naming: dict[asyncio.Task[None], tuple[str, str]] = {}
+        """Whose session each of them names, and which."""
         self._draining = False
 
     async def ask(
@@ -173,8 +173,9 @@ class Assistant:
         """
 
         async def delete() -> None:
+            await self._end_naming(user_id, session_id)
             await self._store.delete_session(user_id, session_id)
-            await self.stop_session(user_id, session_id)
+            await self._end_work_in(user_id, session_id)
             await self._store.remove_left(user_id)
 
         await self._remove(delete())
@@ -187,8 +188,9 @@ class Assistant:
         """
 
         async def clear() -> None:
+            await self._end_naming(user_id, session_id)
             await self._store.clear_messages(user_id, session_id)
-            await self.stop_session(user_id, session_id)
+            await self._end_work_in(user_id, session_id)
             await self._store.remove_left(user_id)
 
         await self._remove(clear())
@@ -278,8 +280,17 @@ class Assistant:
         exchange = run.first_exchange()
         if self._titles is not None and exchange is not None and not self._draining:
             naming = asyncio.create_task(self._titles.name(run.turn.session, *exchange), name=f"name {run.session_id}")
-            self._naming[naming] = run.user_id
+            self._naming[naming] = run.user_id, run.session_id
             naming.add_done_callback(self._naming.pop)
+
+    async def _end_work_in(self, user_id: str, session_id: str) -> None:
+        """Stop what is under way in a session; an answer may just have ended, and its session be about to be named."""
+        await self.stop_session(user_id, session_id)
+        await self._end_naming(user_id, session_id)
+
+    async def _end_naming(self, user_id: str, session_id: str) -> None:
+        """No title is made of messages that go."""
+        await _cancel(naming for naming, place in self._naming.items() if place == (user_id, session_id))
 
     async def _end_all_of(self, user_id: str) -> None:
         """Stop what is under way for a user, and forget what lately was."""
@@ -287,7 +298,7 @@ class Assistant:
         for run in self._finished.of(user_id):
             # Its readers have heard the end; what it cost may still be being counted.
             await run.ended()
-        await _cancel(naming for naming, owner in self._naming.items() if owner == user_id)
+        await _cancel(naming for naming, (owner, _session) in self._naming.items() if owner == user_id)
         self._finished.forget(user_id)
 
     async def _stop(self, concerned: Callable[[Run], bool]) -> None:

@@ -79,7 +79,7 @@ class Titles:
                     said.append(event.text)
                 elif isinstance(event, Finished):
                     usage = event.usage or estimated_usage(request, (TextPart("".join(said)),))
-                    await self._usage.add(user_id, event.model or self._options.model, usage)
+                    await self._usage.add(user_id, event.model or self._options.model, usage, answers=0)
         return "".join(said)
 
 

@@ -30,8 +30,8 @@ class UsageStore(Protocol):
         Unavailable: when the database does not answer.
     """
 
-    async def add(self, user_id: str, model: str, usage: Usage) -> None:
-        """Count the tokens of one answer on today's account."""
+    async def add(self, user_id: str, model: str, usage: Usage, *, answers: int = 1) -> None:
+        """Count tokens on today's account, and the answers they were spent on: none, for what is no answer."""
 
     async def by_day(self, user_id: str) -> Sequence[DailyUsage]:
         """All of the user's, newest day first."""

@@ -43,13 +43,20 @@ def _count(insert_or_update: InsertOrUpdate) -> Executable:
 
 
 def count_usage(
-    connection: Connection, insert_or_update: InsertOrUpdate, user_id: str, model: str, usage: Usage, now: datetime
+    connection: Connection,
+    insert_or_update: InsertOrUpdate,
+    user_id: str,
+    model: str,
+    usage: Usage,
+    now: datetime,
+    *,
+    answers: int = 1,
 ) -> None:
     """Count the tokens of one answer on the account of that day, unless the user has been erased since it was asked."""
     # The row in common with whoever erases: of the two, the later one sees what the other did.
     if not connection.execute(TOUCH_OWNER, {"owner": user_id}).rowcount:
         return
-    counted = {"user_id": user_id, "day": now.date(), "model": storable(model), "answers": 1, **usage_row(usage)}
+    counted = {"user_id": user_id, "day": now.date(), "model": storable(model), "answers": answers, **usage_row(usage)}
     connection.execute(_count(insert_or_update), counted)
 
 
@@ -60,10 +67,12 @@ class SqlUsageStore:
         self._database = database
         self._clock = clock
 
-    async def add(self, user_id: str, model: str, usage: Usage) -> None:
-        """Count the tokens of one answer on today's account."""
+    async def add(self, user_id: str, model: str, usage: Usage, *, answers: int = 1) -> None:
+        """Count tokens on today's account, and the answers they were spent on: none, for what is no answer."""
         now, insert = self._clock(), self._database.insert
-        await self._database.write(lambda connection: count_usage(connection, insert, user_id, model, usage, now))
+        await self._database.write(
+            lambda connection: count_usage(connection, insert, user_id, model, usage, now, answers=answers)
+        )
 
     async def by_day(self, user_id: str) -> Sequence[DailyUsage]:
         """All of the user's, newest day first."""
