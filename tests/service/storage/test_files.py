@@ -13,10 +13,12 @@ from msgspec.structs import replace
 from aichat_backend.chat.files import NewFile, StoredFile
 from aichat_backend.chat.parts import AttachmentPart, TextPart, ToolResultPart
 from aichat_backend.chat.turns import OpenedTurn
+from aichat_backend.chat.underway import KeptDraft
 from aichat_backend.errors import NotFound
 from aichat_backend.storage.attachments import PATIENCE
 from aichat_backend.storage.database import Database
 from aichat_backend.storage.files import SqlFileStore
+from aichat_backend.storage.runs import SqlRunStore
 from fakes.clock import SteppingClock
 from fakes.conversations import answer, ask
 from fakes.sql import column
@@ -191,7 +193,7 @@ async def test_what_is_never_sent_is_dropped_after_a_while(
     store: Store, files: SqlFileStore, database: Database, waiting: SteppingClock
 ) -> None:
     sent, forgotten = await files.keep(PLAN), await files.keep(SHOT)
-    await send(store, ANN, "s", sent)
+    await store.close_turn(await send(store, ANN, "s", sent), answer("I see."))
     waiting.now += PATIENCE
     await files.drop_stale()
     assert await contents(database) == sorted([sent.sha256, forgotten.sha256])
@@ -225,6 +227,66 @@ async def test_what_is_kept_again_is_kept_for_as_long_again(
     await files.drop_stale()
 
     assert await contents(database) == [again.sha256]
+
+
+Tidying = Callable[[Store, SqlFileStore], Awaitable[object]]
+TIDYING: dict[str, Tidying] = {
+    "tidy": lambda _, files: files.drop_stale(),
+    "upload": lambda _, files: files.keep(PLAN),
+    "erase": lambda store, _: store.erase(BOB),
+}
+
+
+@pytest.mark.parametrize("tidy", TIDYING.values(), ids=TIDYING)
+async def test_what_a_tool_returned_stays_for_as_long_as_the_answer_is_under_way(
+    store: Store, files: SqlFileStore, waiting: SteppingClock, tidy: Tidying
+) -> None:
+    turn = await ask(store, ANN, "s")
+    shown = await files.keep(SHOT)
+    waiting.now += 100 * PATIENCE
+
+    await tidy(store, files)
+    await store.close_turn(turn, answer(ToolResultPart("c", "screenshot", "See.", files=(shown,)), "There."))
+
+    assert await files.read(shown.sha256) == StoredFile(SHOT.data, None)
+    assert await files.find(ANN, shown.id) == shown
+
+
+async def test_what_a_tool_returned_stays_until_it_is_known_what_became_of_a_run_that_died(
+    store: Store, files: SqlFileStore, database: Database, waiting: SteppingClock
+) -> None:
+    turn = await ask(store, ANN, "s")
+    shown = await files.keep(SHOT)
+    runs = SqlRunStore(database, clock=waiting)
+    await runs.keep(
+        {turn.run_id: KeptDraft((ToolResultPart("c", "screenshot", "See.", files=(shown,)),))}, [turn.run_id]
+    )
+    waiting.now += 100 * PATIENCE
+
+    await files.drop_stale()
+    (sign,) = await runs.signs()
+    assert await runs.interrupt(sign)
+
+    await files.drop_stale()
+    assert await files.find(ANN, shown.id) == shown
+    assert await files.read(shown.sha256) == StoredFile(SHOT.data, None)
+
+
+async def test_what_was_kept_before_all_that_is_under_way_is_dropped(
+    store: Store, files: SqlFileStore, database: Database, waiting: SteppingClock
+) -> None:
+    await files.keep(PLAN)
+    waiting.now += timedelta(seconds=1)
+    turn = await ask(store, ANN, "s")
+    shown = await files.keep(SHOT)
+    waiting.now += 2 * PATIENCE
+
+    await files.drop_stale()
+    assert await contents(database) == [shown.sha256]
+
+    await store.leave_turn(turn)
+    await files.drop_stale()
+    assert await contents(database) == []
 
 
 async def test_a_message_outlives_contents_that_are_gone(

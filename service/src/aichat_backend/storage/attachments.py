@@ -16,6 +16,7 @@ from sqlalchemy import (
     bindparam,
     delete,
     exists,
+    func,
     insert,
     select,
     update,
@@ -25,10 +26,10 @@ from aichat_backend.chat.conversation import Message
 from aichat_backend.chat.parts import AttachmentPart, ToolResultPart
 from aichat_backend.storage.queries import IN_SESSION, OF_OWNER
 from aichat_backend.storage.rows import ATTACHMENT_COLUMNS, attachment_row
-from aichat_backend.storage.tables import attachments, blobs, messages, sessions, uploads
+from aichat_backend.storage.tables import attachments, blobs, messages, runs, sessions, uploads
 
 PATIENCE = timedelta(hours=1)
-"""How long contents are kept for a message that never comes."""
+"""How long contents are kept for a message that never comes. One that is still being made is waited for."""
 
 ATTACHMENT = (
     select(*ATTACHMENT_COLUMNS)
@@ -53,6 +54,11 @@ DELETE_UNREFERENCED = delete(blobs).where(
 CLAIM_CONTENTS = (
     update(blobs).where(blobs.c.sha256.in_(bindparam("contents", expanding=True))).values(size=blobs.c.size)
 )
+
+_UNDER_WAY_SINCE = select(func.min(messages.c.created_at)).select_from(
+    runs.join(messages, messages.c.pk == runs.c.message_pk)
+)
+"""When the oldest of the questions was asked that are being answered."""
 
 _INSERT = insert(attachments)
 _FORGET_UPLOADS = delete(uploads).where(uploads.c.id.in_(bindparam("ids", expanding=True)))
@@ -84,12 +90,21 @@ def drop_uploads(connection: Connection, files: Sequence[AttachmentPart]) -> Non
 
 def drop_stale_uploads(connection: Connection, now: datetime) -> None:
     """Remove contents that were kept for messages which never came."""
-    kept_before = {"kept_before": now - PATIENCE}
-    contents = connection.execute(STALE_UPLOADS, kept_before).scalars().all()
+    before = now - PATIENCE
+    if not _stale(connection, before):
+        return
+    # What tools return is kept after the question was asked, and goes with the answer: that may take longer than our
+    # patience, or be of a process that has died. Until then nobody knows which of these contents are its own.
+    before = min(before, connection.execute(_UNDER_WAY_SINCE).scalar_one() or before)
+    contents = _stale(connection, before)
     if contents:
-        connection.execute(DELETE_STALE_UPLOADS, kept_before)
+        connection.execute(DELETE_STALE_UPLOADS, {"kept_before": before})
         claim_contents(connection, CLAIM_CONTENTS, {"contents": contents})
         connection.execute(DELETE_UNREFERENCED, {"contents": contents})
+
+
+def _stale(connection: Connection, before: datetime) -> Sequence[str]:
+    return connection.execute(STALE_UPLOADS, {"kept_before": before}).scalars().all()
 
 
 def claim_contents(connection: Connection, claim: Update, parameters: Mapping[str, Any]) -> None:
