@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from typing import Any
 
+import msgspec
 import pytest
+from aiohttp import ClientError
+from structlog.testing import capture_logs
 
-from aichat_backend.chat.parts import Usage
+from aichat_backend.api import export
+from aichat_backend.api.export import Export
+from aichat_backend.chat.conversation import Message, Page
+from aichat_backend.chat.parts import TextPart, Usage
 from aichat_backend.chat.tools import ToolPolicy
 from aichat_backend.config.settings import Settings
+from aichat_backend.errors import NotFound, Unavailable
+from aichat_backend.storage.conversations import SqlConversationStore
 from fakes.backend import Answer, Backend, Caller, running_backend
 from fakes.contract import INSTANT, assert_error
 from fakes.scripted import ScriptedProvider
@@ -94,6 +103,87 @@ async def test_an_empty_conversation_is_one_too(user: Caller) -> None:
 
     assert exported["messages"] == []
     assert text.startswith("# Nothing yet\n")
+
+
+@pytest.fixture
+async def long_session(user: Caller, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A conversation that is read in three pages, the last one not full."""
+    monkeypatch.setattr(export, "_MESSAGES_AT_ONCE", 4)
+    for number in range(5):
+        accepted = await user.ask(f"Question {number}", "long")
+        await user.get(f"/stream/{accepted['stream_id']}")
+    return "long"
+
+
+def before_the_second_page(monkeypatch: pytest.MonkeyPatch, happen: Callable[[SqlConversationStore], Any]) -> None:
+    read = SqlConversationStore.list_messages
+
+    async def list_messages(
+        store: SqlConversationStore, user_id: str, session_id: str, *, page: int | None, limit: int
+    ) -> Page[Message]:
+        if page == 2:
+            await happen(store)
+        return await read(store, user_id, session_id, page=page, limit=limit)
+
+    monkeypatch.setattr(SqlConversationStore, "list_messages", list_messages)
+
+
+async def test_the_pages_of_a_long_conversation_are_one_file(user: Caller, long_session: str) -> None:
+    body = (await user.get(f"/sessions/{long_session}/export")).body
+    text = (await user.get(f"/sessions/{long_session}/export?format=markdown")).body.decode()
+
+    exported = msgspec.json.decode(body, type=Export)
+    assert msgspec.json.encode(exported) == body
+    asked = [message.parts[0] for message in exported.messages[::2]]
+    assert asked == [TextPart(f"Question {number}") for number in range(5)]
+    assert len(exported.messages) == 10
+    assert [block for block in text.split("\n\n") if block.startswith("Question")] == [
+        f"Question {number}" for number in range(5)
+    ]
+    assert "\n\n\n" not in text
+
+
+@pytest.mark.parametrize("ending", [NotFound("gone"), Unavailable("away"), ValueError("a bug")])
+@pytest.mark.parametrize("format_", ["json", "markdown"])
+async def test_an_export_that_breaks_off_does_not_look_like_a_whole_file(
+    user: Caller, long_session: str, monkeypatch: pytest.MonkeyPatch, ending: Exception, format_: str
+) -> None:
+    async def fail(_store: SqlConversationStore) -> None:
+        raise ending
+
+    before_the_second_page(monkeypatch, fail)
+
+    with capture_logs() as logs, pytest.raises(ClientError):
+        await user.get(f"/sessions/{long_session}/export?format={format_}")
+
+    assert [log["event"] for log in logs].count("export_broken_off") == 1
+
+
+async def test_a_conversation_that_is_cleared_meanwhile_does_not_look_like_a_whole_file(
+    user: Caller, long_session: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before_the_second_page(monkeypatch, lambda store: store.clear_messages("1", long_session))
+
+    with pytest.raises(ClientError):
+        await user.get(f"/sessions/{long_session}/export")
+
+
+async def test_messages_that_come_meanwhile_are_not_in_it(
+    user: Caller, long_session: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before_the_second_page(monkeypatch, lambda _store: user.ask("Later", long_session))
+
+    exported = (await user.get(f"/sessions/{long_session}/export")).json
+
+    assert len(exported["messages"]) == 10
+    assert "Later" not in json.dumps(exported)
+
+
+async def test_its_head_can_be_had_alone(user: Caller, long_session: str) -> None:
+    answer = await user.call("HEAD", f"/sessions/{long_session}/export")
+
+    assert (answer.status, answer.body) == (200, b"")
+    assert answer.headers["Content-Type"] == "application/json"
 
 
 @pytest.mark.parametrize("format_", ["pdf", "JSON", "json,markdown", "../json"])

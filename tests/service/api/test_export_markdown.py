@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aichat_backend.api.export_markdown import markdown_of
+from aichat_backend.api.export_markdown import SEPARATOR, messages_as_markdown, opening
 from aichat_backend.chat.conversation import Message, MessageStatus, Session
 from aichat_backend.chat.parts import AttachmentPart, Part, ReasoningPart, Role, TextPart, ToolCallPart, ToolResultPart
 
@@ -18,6 +19,10 @@ FILE = AttachmentPart("f", "a`b.csv", "text/csv", 5, "0" * 64)
 
 def message(*parts: Part, role: Role = Role.ASSISTANT, status: MessageStatus = MessageStatus.COMPLETE) -> Message:
     return Message(id="m", role=role, parts=parts, status=status, created_at=NOW)
+
+
+def markdown_of(session: Session, messages: Sequence[Message], now: datetime) -> str:
+    return opening(session, now) + SEPARATOR + messages_as_markdown(messages) + "\n"
 
 
 def test_a_conversation_reads_from_top_to_bottom() -> None:

@@ -18,12 +18,19 @@ _HEADERS = {
 
 def download(data: bytes, *, filename: str, media_type: str, etag: str | None = None) -> web.Response:
     """The data, to be saved under that name."""
-    response = web.Response(body=data, headers=_HEADERS)
-    response.headers["Content-Type"] = media_type
-    response.headers["Content-Disposition"] = disposition(filename)
+    response = web.Response(body=data, headers=_headers(filename, media_type))
     if etag is not None:
         response.headers["ETag"] = etag
     return response
+
+
+def streamed_download(*, filename: str, media_type: str) -> web.StreamResponse:
+    """What is to be saved under that name, and written piece by piece."""
+    return web.StreamResponse(headers=_headers(filename, media_type))
+
+
+def _headers(filename: str, media_type: str) -> dict[str, str]:
+    return {**_HEADERS, "Content-Type": media_type, "Content-Disposition": disposition(filename)}
 
 
 def disposition(filename: str) -> str:

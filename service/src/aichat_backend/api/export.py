@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 import msgspec
-from aiohttp import web
+import structlog
+from aiohttp import hdrs, web
 from msgspec import UNSET, Struct, UnsetType, structs
 
-from aichat_backend.api.downloads import download
+from aichat_backend.api.downloads import streamed_download
 from aichat_backend.api.endpoints import Content, Parameter, endpoint
-from aichat_backend.api.export_markdown import markdown_of
+from aichat_backend.api.export_markdown import SEPARATOR, messages_as_markdown, opening
 from aichat_backend.api.identity import user_of
+from aichat_backend.api.observation import REQUEST_ID_HEADER, request_id_of
 from aichat_backend.api.parameters import session_of_path
 from aichat_backend.attachments.filenames import clean_filename
 from aichat_backend.chat.audit import AuditTrail
-from aichat_backend.chat.conversation import ConversationStore, Message, MessageStatus, Session
+from aichat_backend.chat.conversation import ConversationStore, Message, MessageStatus, Page, Session
 from aichat_backend.chat.parts import Part, ReasoningPart, Role, TextPart, ToolCallPart, Usage
-from aichat_backend.errors import InvalidRequest
+from aichat_backend.errors import ChatError, Conflict, InvalidRequest
+
+_MESSAGES_AT_ONCE = 200
+"""What is in memory of a conversation, however long that is."""
+
+_log = structlog.get_logger(__name__)
 
 
 class ExportFormat(StrEnum):
@@ -71,17 +80,58 @@ class ExportResource:
         parameters=(Parameter("format", ExportFormat, "JSON when it is not given."),),
         errors=(400,),
     )
-    async def export(self, request: web.Request) -> web.Response:
-        """The whole conversation, to be saved. Files are in it by their names."""
+    async def export(self, request: web.Request) -> web.StreamResponse:
+        """The whole conversation, to be saved. Files are in it by their names.
+
+        It is sent while it is read. Where it breaks off, so does the connection: what arrived is no whole file.
+        """
         user_id, session_id = user_of(request), session_of_path(request)
         format_ = _format_of(request)
         session = await self._store.get_session(user_id, session_id)
-        messages = await self._store.history(user_id, session_id)
+        first = await self._page(session, 1)
         await self._audit.exports(user_id, session_id, format_)
-        media_type, suffix, write = _WRITERS[format_]
+        writer = _WRITERS[format_]
         name = clean_filename(session.title.replace("/", "-").replace("\\", "-"))
-        data = write(session, messages, datetime.now(UTC))
-        return download(data, filename=f"{name}.{suffix}", media_type=media_type)
+        response = streamed_download(filename=f"{name}.{writer.suffix}", media_type=writer.media_type)
+        response.headers[REQUEST_ID_HEADER] = request_id_of(request)
+        await response.prepare(request)
+        if request.method != hdrs.METH_HEAD:
+            await self._send(request, response, _written(writer, session, self._pages(session, first)))
+        return response
+
+    async def _send(self, request: web.Request, response: web.StreamResponse, pieces: AsyncIterator[bytes]) -> None:
+        try:
+            async for piece in pieces:
+                await response.write(piece)
+            await response.write_eof()
+        except ConnectionResetError:
+            # Who asked has left.
+            return
+        except ChatError as error:
+            _log.warning("export_broken_off", reason=error.message, detail=error.detail)
+            _break_off(request)
+        except Exception:  # noqa: BLE001 - whatever happened, what was sent must not look whole
+            _log.exception("export_broken_off")
+            _break_off(request)
+
+    async def _pages(self, session: Session, first: Page[Message]) -> AsyncIterator[Sequence[Message]]:
+        """The messages that there are at the beginning.
+
+        Raises:
+            Conflict: some have gone meanwhile.
+        """
+        page = first
+        while True:
+            expected = min(first.total - page.offset, page.limit)
+            if len(page.items) < expected:
+                raise Conflict("The conversation was cleared while it was exported.")
+            yield page.items[:expected]
+            if page.offset + page.limit >= first.total:
+                return
+            page = await self._page(session, page.page + 1)
+
+    async def _page(self, session: Session, number: int) -> Page[Message]:
+        return await self._store.list_messages(session.user_id, session.id, page=number, limit=_MESSAGES_AT_ONCE)
 
 
 def _format_of(request: web.Request) -> ExportFormat:
@@ -92,12 +142,52 @@ def _format_of(request: web.Request) -> ExportFormat:
         raise InvalidRequest("format: must be json or markdown") from error
 
 
-def _json(session: Session, messages: Sequence[Message], now: datetime) -> bytes:
-    return msgspec.json.encode(Export(session, now, [_exported(message) for message in messages]))
+def _break_off(request: web.Request) -> None:
+    """End the connection in a way that nobody takes for the end of the file."""
+    if request.transport is not None:
+        request.transport.abort()
 
 
-def _markdown(session: Session, messages: Sequence[Message], now: datetime) -> bytes:
-    return markdown_of(session, messages, now).encode()
+class _Writer(NamedTuple):
+    """A format, piece by piece."""
+
+    media_type: str
+    suffix: str
+    opening: Callable[[Session, datetime], bytes]
+    messages: Callable[[Sequence[Message]], bytes]
+    separator: bytes
+    """Between the messages of one page and those of the next."""
+    closing: bytes
+
+
+async def _written(writer: _Writer, session: Session, pages: AsyncIterator[Sequence[Message]]) -> AsyncIterator[bytes]:
+    yield writer.opening(session, datetime.now(UTC))
+    separator = b""
+    async for messages in pages:
+        # In a thread: a page of large messages takes a while.
+        yield separator + await asyncio.to_thread(writer.messages, messages)
+        separator = writer.separator
+    yield writer.closing
+
+
+_CLOSING_OF_JSON = b"]}"
+
+
+def _json_opening(session: Session, now: datetime) -> bytes:
+    return msgspec.json.encode(Export(session, now, ())).removesuffix(_CLOSING_OF_JSON)
+
+
+def _json_messages(messages: Sequence[Message]) -> bytes:
+    return msgspec.json.encode([_exported(message) for message in messages])[1:-1]
+
+
+def _markdown_opening(session: Session, now: datetime) -> bytes:
+    return opening(session, now).encode()
+
+
+def _markdown_messages(messages: Sequence[Message]) -> bytes:
+    """Each page with what separates it from the one before, or from the opening."""
+    return (SEPARATOR + messages_as_markdown(messages)).encode() if messages else b""
 
 
 def _exported(message: Message) -> ExportedMessage:
@@ -118,8 +208,9 @@ def _without_state(part: Part) -> Part:
     return structs.replace(part, state=None) if isinstance(part, TextPart | ReasoningPart | ToolCallPart) else part
 
 
-_Writer = Callable[[Session, Sequence[Message], datetime], bytes]
-_WRITERS: Mapping[ExportFormat, tuple[str, str, _Writer]] = {
-    ExportFormat.JSON: ("application/json", "json", _json),
-    ExportFormat.MARKDOWN: ("text/markdown; charset=utf-8", "md", _markdown),
+_WRITERS: Mapping[ExportFormat, _Writer] = {
+    ExportFormat.JSON: _Writer("application/json", "json", _json_opening, _json_messages, b",", _CLOSING_OF_JSON),
+    ExportFormat.MARKDOWN: _Writer(
+        "text/markdown; charset=utf-8", "md", _markdown_opening, _markdown_messages, b"", b"\n"
+    ),
 }

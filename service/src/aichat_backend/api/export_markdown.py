@@ -23,17 +23,28 @@ _SPEAKERS = {Role.USER: "You", Role.ASSISTANT: "Assistant", Role.TOOL_APPROVAL: 
 _BACKTICKS = re.compile(r"`+")
 
 
-def markdown_of(session: Session, messages: Sequence[Message], now: datetime) -> str:
-    """The whole conversation, a heading for each message."""
-    blocks = [f"# {' '.join(session.title.split())}", f"Exported {_time(now)}"]
-    for message in messages:
-        blocks.append(f"## {_SPEAKERS[message.role]}, {_time(message.created_at)}")
-        blocks.extend(block for part in message.parts for block in _blocks(part))
-        if message.context:
-            blocks.append("\n".join(f"- {_code(name)}: {_code(value)}" for name, value in message.context.items()))
-        if message.status is not MessageStatus.COMPLETE:
-            blocks.append(f"*({message.status})*")
-    return "\n\n".join(blocks) + "\n"
+SEPARATOR = "\n\n"
+"""Between blocks, and so between what a conversation begins with and each of its messages."""
+
+
+def opening(session: Session, now: datetime) -> str:
+    """What a conversation begins with."""
+    return SEPARATOR.join((f"# {' '.join(session.title.split())}", f"Exported {_time(now)}"))
+
+
+def messages_as_markdown(messages: Sequence[Message]) -> str:
+    """Messages, with a heading for each."""
+    return SEPARATOR.join(block for message in messages for block in _blocks_of_message(message))
+
+
+def _blocks_of_message(message: Message) -> Iterator[str]:
+    yield f"## {_SPEAKERS[message.role]}, {_time(message.created_at)}"
+    for part in message.parts:
+        yield from _blocks(part)
+    if message.context:
+        yield "\n".join(f"- {_code(name)}: {_code(value)}" for name, value in message.context.items())
+    if message.status is not MessageStatus.COMPLETE:
+        yield f"*({message.status})*"
 
 
 def _blocks(part: Part) -> Iterator[str]:
