@@ -7,6 +7,7 @@ from testinfra.host import Host
 
 from canary import API_KEY, PROXY_SECRET
 from controller import on_the_controller
+from manual import commands
 
 SUCCEED = [
     "supervisorctl status aichat-backend",
@@ -46,6 +47,13 @@ def test_the_log_is_followed_with_tail(host: Host, log: str) -> None:
 def test_nginx_error_log_exists(host: Host) -> None:
     """Perhaps empty, but where the description says."""
     assert host.file("/var/log/nginx/error.log").is_file
+
+
+@pytest.mark.parametrize("heading", ["See that it works", "Tool servers"])
+def test_the_commands_of_the_manual_succeed(host: Host, heading: str) -> None:
+    """Those for the server, after a deployment and after an edit."""
+    done = host.run(commands(heading))
+    assert done.rc == 0, done.stdout + done.stderr
 
 
 def test_stop_start_and_restart(host: Host, wait_until_healthy: Callable[[], None]) -> None:
