@@ -17,12 +17,13 @@ _PUBLIC = {"ai_chat_llm_model", "ai_chat_python", "ai_chat_wheelhouse"} | {
 }
 _FREE_TEXT = {"str", "raw", "dict", "list"}
 _SHAPES = {
+    "ai_chat_database_url": "postgresql://user:{}@127.0.0.1:9/aichat",
     "ai_chat_llm_base_url": "http://user:{}@127.0.0.1:9/v1",
     "ai_chat_index_url": "http://user:{}@127.0.0.1:9/simple",
 }
 
-DATABASE = ("AICHAT_DATABASE_URL", "AICHAT_DB_PASSWORD")
-"""Of the service's secrets those that want a database, which the server does not have."""
+DATABASE = {"ai_chat_database_url", "AICHAT_DB_PASSWORD"}
+"""Those that want a database, which the server does not have: a variable of the role, and one of the service."""
 
 # What tool servers and libraries are given, in names that the service does not know.
 _OTHERS = {
@@ -69,7 +70,7 @@ def _environment() -> dict[str, str]:
     names = {f"AICHAT_{setting.upper()}" for setting in settings} | set(keys)
     # They have variables of their own.
     names -= {"AICHAT_API_KEY", "AICHAT_PROXY_SECRET"}
-    shapes = dict.fromkeys(sorted(names), "{}") | _OTHERS | {DATABASE[0]: "postgresql://user:{}@127.0.0.1:9/aichat"}
+    shapes = dict.fromkeys(sorted(names), "{}") | _OTHERS
     return {name: shape.format(_canary(name)) for name, shape in shapes.items()}
 
 

@@ -58,8 +58,7 @@ def newer(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def first() -> dict[str, Any]:
     """Return the variables of the first deployment: all secrets with which one can succeed."""
-    given = secrets()
-    del given["ai_chat_index_url"]
+    given = {name: value for name, value in secrets().items() if name not in DATABASE | {"ai_chat_index_url"}}
     environment = {name: value for name, value in given["ai_chat_environment"].items() if name not in DATABASE}
     return given | {"ai_chat_environment": environment}
 

@@ -39,11 +39,7 @@ def full(folder: str) -> tuple[str, str]:
     )
 
 
-UNREACHABLE_DATABASE = {
-    **{name: value for name, value in secrets()["ai_chat_environment"].items() if name != "AICHAT_DATABASE_URL"},
-    "AICHAT_DB_HOST": "127.0.0.1",
-    "AICHAT_DB_PORT": "9",
-}
+UNREACHABLE_DATABASE = secrets()["ai_chat_environment"] | {"AICHAT_DB_HOST": "127.0.0.1", "AICHAT_DB_PORT": "9"}
 
 FAULTS = {
     "malformed ini": Fault(

@@ -35,7 +35,7 @@ def test_every_variable_is_described_and_documented() -> None:
 
 def test_secrets_are_not_logged() -> None:
     hidden = [name for name, option in options().items() if option.get("no_log")]
-    assert hidden == ["ai_chat_api_key", "ai_chat_proxy_secret", "ai_chat_index_url"]
+    assert hidden == ["ai_chat_api_key", "ai_chat_proxy_secret", "ai_chat_database_url", "ai_chat_index_url"]
 
 
 def test_every_variable_is_used() -> None:
