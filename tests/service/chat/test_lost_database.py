@@ -17,6 +17,7 @@ from aichat_backend.chat.assistant import Assistant
 from aichat_backend.chat.conversation import MessageStatus
 from aichat_backend.chat.flusher import Flusher
 from aichat_backend.chat.insisting import Patience
+from aichat_backend.chat.parts import Usage
 from aichat_backend.chat.runs import Run
 from aichat_backend.chat.tools import ToolPolicy
 from aichat_backend.chat.underway import Owner
@@ -92,6 +93,23 @@ async def test_an_answer_is_stored_once_the_database_is_back_and_only_then_told(
 
     assert told(run) == ["message", "done"]
     assert await texts(stores.conversations, "1", "s") == ["Why?", "So."]
+
+
+async def test_what_an_answer_has_cost_is_counted_with_it_before_its_end_is_told(
+    stores: Stores, provider: ScriptedProvider, outage: Outage
+) -> None:
+    async with answering(stores, provider, patience=QUICK) as assistant:
+        run, call = await began(assistant, provider, "So.")
+        call.finish(Usage(3, 4))
+        await eventually(lambda: len(outage.attempts) > 2)
+        assert await stores.usage.by_day("1") == ()
+        outage.over = True
+        await run.told()
+
+        (counted,) = await stores.usage.by_day("1")
+
+    assert (counted.input_tokens, counted.output_tokens, counted.answers) == (3, 4, 1)
+    assert await stores.usage.by_day("1") == (counted,)
 
 
 async def test_who_waits_for_long_is_told_so_and_finds_the_answer_later(

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from aichat_backend.chat.parts import Usage
-from aichat_backend.chat.usage import DailyUsage
+from aichat_backend.chat.parts import TextPart, Usage
+from aichat_backend.chat.turns import OpenedTurn
+from aichat_backend.chat.underway import KeptDraft
+from aichat_backend.chat.usage import DailyUsage, Spent
+from aichat_backend.errors import TakenOver
+from aichat_backend.storage.database import Database
+from aichat_backend.storage.runs import SqlRunStore
 from aichat_backend.storage.usage import SqlUsageStore
 from fakes.clock import SteppingClock
-from fakes.conversations import ask
+from fakes.conversations import answer, ask
 from fakes.stores import Store
 
 ANN, BOB = "1", "2"
@@ -102,3 +109,71 @@ async def test_whichever_comes_first_nothing_is_counted_of_a_user_who_is_erased(
         await asyncio.gather(store.erase(ANN), *(usage.add(ANN, "opus", Usage(1, 2)) for _ in range(3)))
 
         assert await usage.by_day(ANN) == ()
+
+
+SPENT = Spent("opus", Usage(10, 5))
+COUNTED = (DailyUsage(MONDAY, "opus", 10, 5, 1),)
+
+
+async def interrupt(runs: SqlRunStore, turn: OpenedTurn, kept: KeptDraft) -> None:
+    """As another process that takes ours for dead."""
+    await runs.keep({turn.run_id: kept}, [turn.run_id])
+    (sign,) = [sign for sign in await runs.signs() if sign.run_id == turn.run_id]
+    assert await runs.interrupt(sign)
+
+
+async def test_an_answer_is_counted_where_it_is_stored_and_once(store: Store, usage: SqlUsageStore) -> None:
+    turn, reply = await ask(store, ANN, "s"), answer("Because.")
+
+    assert await store.close_turn(turn, reply, SPENT)
+    assert await store.close_turn(turn, reply, SPENT)
+
+    assert await usage.by_day(ANN) == COUNTED
+
+
+async def test_what_came_to_no_answer_is_counted_once(store: Store, usage: SqlUsageStore) -> None:
+    turn = await ask(store, ANN, "s")
+
+    await store.leave_turn(turn, SPENT)
+    await store.leave_turn(turn, SPENT)
+
+    assert await usage.by_day(ANN) == COUNTED
+
+
+async def close(store: Store, turn: OpenedTurn) -> None:
+    """In vain: the question is gone, or the run has been ended."""
+    with suppress(TakenOver):
+        assert not await store.close_turn(turn, answer("Too late."), SPENT)
+
+
+async def leave(store: Store, turn: OpenedTurn) -> None:
+    await store.leave_turn(turn, SPENT)
+
+
+End = Callable[[Store, OpenedTurn], Awaitable[None]]
+IN_VAIN = pytest.mark.parametrize("end", [close, leave])
+
+
+@IN_VAIN
+@pytest.mark.parametrize("remove", ["delete_session", "clear_messages"])
+async def test_what_an_answer_has_cost_is_counted_though_its_question_is_gone(
+    store: Store, usage: SqlUsageStore, remove: str, end: End
+) -> None:
+    turn = await ask(store, ANN, "s")
+    await getattr(store, remove)(ANN, "s")
+
+    await end(store, turn)
+
+    assert await usage.by_day(ANN) == COUNTED
+
+
+@IN_VAIN
+async def test_what_was_counted_of_a_run_that_was_taken_for_dead_is_not_counted_again(
+    store: Store, usage: SqlUsageStore, database: Database, clock: SteppingClock, end: End
+) -> None:
+    turn = await ask(store, ANN, "s")
+    await interrupt(SqlRunStore(database, clock=clock), turn, KeptDraft((TextPart("Half"),), Usage(3, 4), "opus"))
+
+    await end(store, turn)
+
+    assert await usage.by_day(ANN) == (DailyUsage(MONDAY, "opus", 3, 4, 1),)

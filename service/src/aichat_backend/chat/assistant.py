@@ -295,9 +295,6 @@ class Assistant:
     async def _end_all_of(self, user_id: str) -> None:
         """Stop what is under way for a user, and forget what lately was."""
         await self._stop(lambda run: run.user_id == user_id)
-        for run in self._finished.of(user_id):
-            # Its readers have heard the end; what it cost may still be being counted.
-            await run.ended()
         await _cancel(naming for naming, (owner, _session) in self._naming.items() if owner == user_id)
         self._finished.forget(user_id)
 

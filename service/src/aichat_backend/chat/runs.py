@@ -9,7 +9,6 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
-import structlog
 from msgspec import structs
 
 from aichat_backend.chat import last_words
@@ -25,12 +24,10 @@ from aichat_backend.chat.titles import is_own_title
 from aichat_backend.chat.turn import Turn, TurnResources
 from aichat_backend.chat.turns import OpenedTurn, TurnStore
 from aichat_backend.chat.underway import KeptDraft
-from aichat_backend.chat.usage import UsageStore
+from aichat_backend.chat.usage import Spent
 from aichat_backend.errors import ChatError, TakenOver, Unavailable
 from aichat_backend.streams.log import EventLog
 from aichat_backend.telemetry.metrics import Metrics
-
-_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +36,6 @@ class RunResources:
 
     turn: TurnResources
     store: TurnStore
-    usage: UsageStore
     metrics: Metrics
     approval_lifetime: timedelta
     flusher: Flusher
@@ -187,7 +183,6 @@ class Run:
         except Exception as error:  # noqa: BLE001 - when not even the log can be written, the readers still hear of the end
             asyncio.get_running_loop().call_exception_handler({"message": "a run was not reported", "exception": error})
         self._tell_the_end()
-        await self._count_usage()
 
     async def _store(self, close: Callable[[], Awaitable[None]]) -> None:
         await insist(
@@ -200,19 +195,19 @@ class Run:
 
     def _closing(self, status: MessageStatus, waiting: Sequence[WaitingCall]) -> Callable[[], Awaitable[None]]:
         """How to close the turn; it may be tried several times."""
-        store = self._resources.store
+        store, spent = self._resources.store, self._spent
         if self._draft:
             lifetime = self._resources.approval_lifetime
             answer = finished_answer(self._draft, status, waiting, model=self._model, approval_lifetime=lifetime)
 
             async def close() -> None:
-                self._answer = answer if await store.close_turn(self.turn, answer) else None
+                self._answer = answer if await store.close_turn(self.turn, answer, spent) else None
 
             return close
         if self.turn.decision is not None and not self._has_begun:
             # However it came to that: nothing has run, so the user's approval must not be used up.
             return lambda: store.return_approval(self.turn)
-        return lambda: store.leave_turn(self.turn)
+        return lambda: store.leave_turn(self.turn, spent)
 
     def _tell_of_the_delay(self) -> None:
         """Let nobody wait for ever for a database that is away."""
@@ -246,14 +241,9 @@ class Run:
     def _model(self) -> str:
         return self._draft.model or self._resources.turn.options.model
 
-    async def _count_usage(self) -> None:
-        usage = self._draft.usage
-        if usage is None:
-            return
-        try:
-            await self._resources.usage.add(self.user_id, self._model, usage)
-        except ChatError as error:
-            _log.warning("usage_not_counted", run_id=self.id, user_id=self.user_id, detail=error.detail)
+    @property
+    def _spent(self) -> Spent | None:
+        return None if self._draft.usage is None else Spent(self._model, self._draft.usage)
 
 
 def _failure_of(generation: asyncio.Task[Any]) -> BaseException | None:

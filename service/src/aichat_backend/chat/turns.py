@@ -10,6 +10,7 @@ from msgspec import Struct
 from aichat_backend.chat.approvals import Decision
 from aichat_backend.chat.conversation import Message, Session
 from aichat_backend.chat.parts import Part
+from aichat_backend.chat.usage import Spent
 
 
 class OpenedTurn(Struct, frozen=True, kw_only=True):
@@ -89,19 +90,19 @@ class TurnStore(Protocol):
             InvalidRequest: the decision names a call that the approval is not about; the approval stays pending.
         """
 
-    async def close_turn(self, turn: OpenedTurn, answer: Message) -> bool:
-        """Store the answer of a turn, with the approval it carries, in place of what it replaces.
+    async def close_turn(self, turn: OpenedTurn, answer: Message, spent: Spent | None = None) -> bool:
+        """Store the answer of a turn, with the approval it carries, in place of what it replaces; count what was spent.
 
         The question is known by its own id: a session deleted and made again under its old name does not have it.
-        False, and nothing stored, when what the answer follows is gone (deleted or cleared). Asking again with the same
+        False, and no answer stored, when what it follows is gone (deleted or cleared). Asking again with the same
         answer does no harm: the first time may have succeeded although nobody heard of it.
 
         Raises:
-            TakenOver: another process has ended the run; nothing is stored.
+            TakenOver: another process has ended the run, and has counted what it knew of; nothing is stored.
         """
 
-    async def leave_turn(self, turn: OpenedTurn) -> None:
-        """End the run of a turn that comes to no answer."""
+    async def leave_turn(self, turn: OpenedTurn, spent: Spent | None = None) -> None:
+        """End the run of a turn that comes to no answer; count what was spent, unless another process has ended it."""
 
     async def return_approval(self, turn: OpenedTurn) -> None:
         """As `leave_turn`, and let the approval that the turn has claimed wait again: nothing of it was carried out.

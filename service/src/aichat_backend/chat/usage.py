@@ -11,6 +11,13 @@ from msgspec import Struct
 from aichat_backend.chat.parts import Usage
 
 
+class Spent(Struct, frozen=True):
+    """What an answer has cost."""
+
+    model: str
+    usage: Usage
+
+
 class DailyUsage(Struct, frozen=True):
     """Tokens of one day (UTC) and model."""
 
@@ -31,7 +38,10 @@ class UsageStore(Protocol):
     """
 
     async def add(self, user_id: str, model: str, usage: Usage, *, answers: int = 1) -> None:
-        """Count tokens on today's account, and the answers they were spent on: none, for what is no answer."""
+        """Count tokens on today's account, and the answers they were spent on: none, for what is no answer.
+
+        What answers cost is counted where they are stored, by a `TurnStore`.
+        """
 
     async def by_day(self, user_id: str) -> Sequence[DailyUsage]:
         """All of the user's, newest day first."""

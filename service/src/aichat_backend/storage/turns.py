@@ -13,6 +13,7 @@ from aichat_backend.chat.conversation import Message, MessageStatus, Session, ra
 from aichat_backend.chat.parts import Part, Role, TextPart
 from aichat_backend.chat.turns import OpenedTurn
 from aichat_backend.chat.underway import Owner
+from aichat_backend.chat.usage import Spent
 from aichat_backend.errors import Conflict, InvalidRequest, NotFound, TakenOver
 from aichat_backend.storage import queries
 from aichat_backend.storage.adding import grow_or_insert_session, insert_message, insert_session
@@ -25,6 +26,7 @@ from aichat_backend.storage.lookups import named, the_session
 from aichat_backend.storage.rows import approval_of, message_of, session_of
 from aichat_backend.storage.runs import begin_run, end_run
 from aichat_backend.storage.text import is_plain, require_well_formed, storable_title
+from aichat_backend.storage.usage import count_usage
 
 _LONGEST_ID = 64
 
@@ -183,13 +185,13 @@ class SqlTurnStore:
 
         return await self._database.write(decide)
 
-    async def close_turn(self, turn: OpenedTurn, answer: Message) -> bool:
-        """Store the answer of a turn, with the approval it carries, in place of what it replaces.
+    async def close_turn(self, turn: OpenedTurn, answer: Message, spent: Spent | None = None) -> bool:
+        """Store the answer of a turn, with the approval it carries, in place of what it replaces; count what was spent.
 
-        False, and nothing stored, when what the answer follows is gone (deleted or cleared).
+        False, and no answer stored, when what it follows is gone (deleted or cleared).
 
         Raises:
-            TakenOver: another process has ended the run; nothing is stored.
+            TakenOver: another process has ended the run, and has counted what it knew of; nothing is stored.
         """
         message = with_repaired_text(answer)
         parameters = _named(turn.session)
@@ -198,6 +200,7 @@ class SqlTurnStore:
         def store(connection: Connection) -> bool:
             row = connection.execute(queries.LOCKED_MESSAGE, {**parameters, "message": turn.message.id}).one_or_none()
             if row is None:
+                self._count(connection, turn, spent, now)
                 return False
             if end_run(connection, turn):
                 put_answer(
@@ -209,15 +212,23 @@ class SqlTurnStore:
                     followed=row.position,
                     replaces=turn.replaces,
                 )
+                self._count(connection, turn, spent, now)
             elif not connection.execute(queries.LOCKED_MESSAGE, {**parameters, "message": message.id}).all():
                 raise TakenOver
             return True
 
         return await self._database.write(store)
 
-    async def leave_turn(self, turn: OpenedTurn) -> None:
-        """End the run of a turn that comes to no answer."""
-        await self._database.write(lambda connection: end_run(connection, turn))
+    async def leave_turn(self, turn: OpenedTurn, spent: Spent | None = None) -> None:
+        """End the run of a turn that comes to no answer; count what was spent, unless another process has ended it."""
+        question = {**_named(turn.session), "message": turn.message.id}
+        now = self._clock()
+
+        def leave(connection: Connection) -> None:
+            if end_run(connection, turn) or not connection.execute(queries.LOCKED_MESSAGE, question).all():
+                self._count(connection, turn, spent, now)
+
+        await self._database.write(leave)
 
     async def return_approval(self, turn: OpenedTurn) -> None:
         """Let the approval that the turn has claimed wait again, unless another process has ended the run."""
@@ -230,6 +241,10 @@ class SqlTurnStore:
                 note_decision(connection, AuditAction.APPROVAL_RETURNED, turn.message, turn.session, now)
 
         await self._database.write(give_back)
+
+    def _count(self, connection: Connection, turn: OpenedTurn, spent: Spent | None, now: datetime) -> None:
+        if spent is not None:
+            count_usage(connection, self._database.insert, turn.session.user_id, spent.model, spent.usage, now)
 
     def _begun(
         self, connection: Connection, turn: OpenedTurn, now: datetime, session_pk: int, message_pk: int
