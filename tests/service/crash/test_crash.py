@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 import random
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -23,6 +25,7 @@ from fakes.crash_traffic import TALK, WORK, User, chatting
 from fakes.databases import POSTGRES, SQLITE
 from fakes.postgres import PostgresServer
 from fakes.processes import STARTS_PROCESSES, TAKES_MINUTES
+from fakes.program import PATIENCE
 from fakes.sql import column
 
 pytestmark = [STARTS_PROCESSES, TAKES_MINUTES, pytest.mark.thorough]
@@ -59,7 +62,7 @@ async def test_a_server_killed_at_any_moment_keeps_every_promise(tmp_path: Path,
             group.create_task(_crash_again_and_again(server, random.Random(f"{SEED} {number}"), KILLS // SERVERS))
 
     for url in urls:
-        await _only_what_has_an_owner_is_left(url)
+        await _all_that_is_left_belongs_together(url)
     assert [server.complaints() for server in servers] == [[], []]
 
 
@@ -67,7 +70,7 @@ async def _crash_again_and_again(server: CrashServer, chance: random.Random, kil
     journal = Journal()
     users = [User(str(number + 1), journal, chance) for number in range(USERS)]
     try:
-        for _kill in range(kills):
+        for _kill in range(kills - 1):
             if chance.random() < KILLED_WHILE_STARTING:
                 await server.begin()
                 await asyncio.sleep(chance.uniform(0, 0.7))
@@ -79,11 +82,29 @@ async def _crash_again_and_again(server: CrashServer, chance: random.Random, kil
             async with chatting(users, server.url, kinds):
                 await asyncio.sleep(chance.uniform(0.02, longest))
                 await server.kill()
-        await server.begin()
-        await server.ready()
-        await _check(server, journal)
+        await _approve_after_a_crash(server, journal, users)
     finally:
         await server.kill()
+
+
+async def _approve_after_a_crash(server: CrashServer, journal: Journal, users: Sequence[User]) -> None:
+    """Chance may never have led to that: what waited when the server was killed is carried out by the next one."""
+    await server.begin()
+    await server.ready()
+    await _check(server, journal)
+    await server.equipped()
+    async with asyncio.timeout(PATIENCE):
+        await users[0].ask_for_a_call(server.url)
+    await server.kill()
+    await server.begin()
+    await server.ready()
+    await _check(server, journal)
+    async with asyncio.timeout(PATIENCE):
+        for user in users:
+            await user.approve_what_waits(server.url)
+    await _check(server, journal)
+    asked = [conversation.questions[-1] for conversation in journal.alive(users[0].id) if conversation.questions]
+    assert any(question.approved for question in asked)
 
 
 async def _kill_unseen(server: CrashServer) -> None:
@@ -100,12 +121,16 @@ async def _check(server: CrashServer, journal: Journal) -> None:
         await Checks(client, server.url, server.killed_at, set(executions)).all_of(journal)
 
 
-async def _only_what_has_an_owner_is_left(url: str) -> None:
+async def _all_that_is_left_belongs_together(url: str) -> None:
     """After a clean-up at a time when nothing that was uploaded is waited for any more."""
     database = await Database.open(url)
     await SqlFileStore(database, clock=lambda: datetime(2999, 1, 1, tzinfo=UTC)).drop_stale()
     ownerless = await column(database, "SELECT sha256 FROM blobs WHERE sha256 NOT IN (SELECT sha256 FROM attachments)")
+    lost = await column(database, "SELECT sha256 FROM attachments WHERE sha256 NOT IN (SELECT sha256 FROM blobs)")
+    hashes, contents = [await column(database, f"SELECT {of} FROM blobs ORDER BY sha256") for of in ("sha256", "data")]
     left = await column(database, "SELECT count(*) FROM runs")
     await database.close()
     assert ownerless == []
+    assert lost == []
+    assert hashes == [hashlib.sha256(data).hexdigest() for data in contents]
     assert left == [0]

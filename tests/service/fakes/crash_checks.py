@@ -57,7 +57,7 @@ class Checks:
         said = json.dumps(messages)
         assert not [token for token in conversation.cleared if token in said], (conversation, messages)
         for question in list(conversation.questions):
-            self._check_question(conversation, question, messages)
+            await self._check_question(conversation, question, messages)
         self._check_order(conversation, messages)
         await self._check_approval(conversation, messages)
 
@@ -73,7 +73,7 @@ class Checks:
             conversation.pending = None
         conversation.clearing = Fate.NOT_ASKED
 
-    def _check_question(self, conversation: Conversation, question: Question, messages: Messages) -> None:
+    async def _check_question(self, conversation: Conversation, question: Question, messages: Messages) -> None:
         places = [place for place, each in enumerate(messages) if _asks(each) and question.token in each["content"]]
         if not places and question.stored is Fate.UNKNOWN:
             conversation.questions.remove(question)
@@ -84,14 +84,27 @@ class Checks:
             conversation.pending = None
         question.stored = Fate.DONE
         if question.file is not None:
-            assert messages[places[0]]["attachments"], (question, messages)
+            await self._check_file(conversation, question, messages[places[0]]["attachments"])
         answers = _until_next_question(messages[places[0] + 1 :])
         assert answers, (question, messages)
         self._check_answers(question, answers)
+        if question.approved is not None:
+            # More than once is looked for among all that ran.
+            assert (question.execution in self._executions) is question.approved, (question, answers)
         if question.execution in self._executions:
             # A question whose answer never began is asked once more with the next one.
             told = [each for each in messages if not _asks(each)]
             assert question.execution in json.dumps(told), (question, messages)
+
+    async def _check_file(self, conversation: Conversation, question: Question, attachments: Messages) -> None:
+        """What was sent can be had again: asked for after the first crash alone, and in the end all are looked at."""
+        (attachment,) = attachments
+        if question.file_read:
+            return
+        path = f"{self._url}/attachments/{attachment['id']}"
+        async with self._client.get(path, headers={"X-User-ID": conversation.user}) as response:
+            assert (response.status, await response.text()) == (200, question.file), question
+        question.file_read = True
 
     def _check_answers(self, question: Question, answers: Messages) -> None:
         shown = "".join("".join(answer["content"] for answer in answers).split())

@@ -37,7 +37,12 @@ class Question:
     heard: list[Heard] = field(default_factory=list)
     """Of its answer, of what followed a decision, of another answer in its place."""
     execution: str | None = None
+    approved: bool | None = None
+    """What the user decided on the call; known once what followed was heard to its end."""
     file: str | None = None
+    """The contents of what was sent with it."""
+    file_read: bool = False
+    """Whether they were found to be there after a crash."""
 
 
 @dataclass

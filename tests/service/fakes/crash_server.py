@@ -65,8 +65,15 @@ class CrashServer:
 
     async def ready(self) -> None:
         """Wait until it listens, and has looked after what the one before it left."""
+        await self._until_said(b'"dead_runs_looked_for"')
+
+    async def equipped(self) -> None:
+        """Wait until it has its tools."""
+        await self._until_said(b'"mcp_server_ready"')
+
+    async def _until_said(self, event: bytes) -> None:
         async with asyncio.timeout(PATIENCE):
-            while b'"dead_runs_looked_for"' not in self._said():
+            while event not in self._said():
                 assert self._process is not None
                 assert self._process.returncode is None, self._said()
                 await asyncio.sleep(_BETWEEN_LOOKS)

@@ -36,38 +36,56 @@ class User:
     async def chat(self, url: str, kinds: Sequence[str]) -> None:
         """Go on until the server is gone."""
         self._kinds = kinds
-        async with aiohttp.ClientSession(headers={"X-User-ID": self.id}) as client:
+        async with self._connected(url) as wire:
             try:
                 while True:
-                    await self._do_something(_Wire(client, url))
+                    await self._do_something(wire)
             except (aiohttp.ClientError, asyncio.IncompleteReadError, ConnectionError):
                 return
+
+    async def ask_for_a_call(self, url: str) -> None:
+        """Ask for a call, and leave it waiting for approval. The tools must be there."""
+        conversation = self._new()
+        async with self._connected(url) as wire:
+            await self._ask(wire, conversation, "asked")
+        assert conversation.pending is not None, conversation
+
+    async def approve_what_waits(self, url: str) -> None:
+        """Approve every call that waits, and hear what comes of it."""
+        async with self._connected(url) as wire:
+            for conversation in self._journal.alive(self.id):
+                while conversation.pending is not None and conversation.pending.decided is Fate.NOT_ASKED:
+                    await self._decide(wire, conversation, approved=True)
+
+    @asynccontextmanager
+    async def _connected(self, url: str) -> AsyncIterator[_Wire]:
+        async with aiohttp.ClientSession(headers={"X-User-ID": self.id}) as client:
+            yield _Wire(client, url)
 
     async def _do_something(self, wire: _Wire) -> None:
         alive = self._journal.alive(self.id)
         known = self._chance.choice(alive) if alive and self._chance.random() < 0.7 else None
         if known is not None and known.pending is not None and known.pending.decided is Fate.NOT_ASKED:
             if self._chance.random() < 0.6:
-                await self._decide(wire, known)
+                await self._decide(wire, known, approved=self._chance.random() < 0.8)
             return
         if known is not None and (self._chance.random() < 0.15 or len(alive) > _MOST_CONVERSATIONS):
             await (self._delete(wire, known) if self._chance.random() < 0.7 else self._clear(wire, known))
         elif known is not None and _may_ask_again(known) and self._chance.random() < 0.3:
             await self._ask_again(wire, known)
         else:
-            await self._ask(wire, known or self._new())
+            await self._ask(wire, known or self._new(), self._chance.choice(self._kinds))
 
     def _new(self) -> Conversation:
         made = Conversation(self.id, f"c{next(_numbers)}")
         self._journal.conversations.append(made)
         return made
 
-    async def _ask(self, wire: _Wire, conversation: Conversation) -> None:
+    async def _ask(self, wire: _Wire, conversation: Conversation, kind: str) -> None:
         token = f"q{next(_numbers)}q"
         question = Question(token, Fate.UNKNOWN)
         words = " ".join("word" for _ in range(self._chance.choice([1, 20, 300])))
         text = f"{token} {words}"
-        kind = self._chance.choice(self._kinds)
         if kind in ("tool", "asked"):
             question.execution = f"e{next(_numbers)}"
             text += f'\nuse {TOOL if kind == "tool" else ASKED_TOOL} {{"id": "{question.execution}"}}'
@@ -85,7 +103,7 @@ class User:
         conversation.pending = None
         await self._follow(wire, conversation, question, accepted["stream_id"])
 
-    async def _follow(self, wire: _Wire, conversation: Conversation, question: Question, stream_id: str) -> None:
+    async def _follow(self, wire: _Wire, conversation: Conversation, question: Question, stream_id: str) -> Heard:
         heard = Heard()
         question.heard.append(heard)
         async for event in wire.events(stream_id):
@@ -96,15 +114,23 @@ class User:
                     conversation.pending = Pending(event["request_id"])
                 case "done" | "error":
                     heard.terminal = event["type"]
+        return heard
 
-    async def _decide(self, wire: _Wire, conversation: Conversation) -> None:
+    async def _decide(self, wire: _Wire, conversation: Conversation, *, approved: bool) -> None:
         pending = conversation.pending
         assert pending is not None
         pending.decided = Fate.UNKNOWN
         path = f"/sessions/{conversation.id}/approvals/{pending.request_id}?streaming=true"
-        accepted = await wire.call("POST", path, {"approved": self._chance.random() < 0.8})
+        accepted = await wire.call("POST", path, {"approved": approved})
         pending.decided = Fate.DONE
-        await self._follow(wire, conversation, conversation.questions[-1], accepted["stream_id"])
+        question = conversation.questions[-1]
+        heard = await self._follow(wire, conversation, question, accepted["stream_id"])
+        if heard.terminal != "done":
+            # The tools could not be reached: the approval waits again.
+            pending.decided = Fate.NOT_ASKED
+        elif question.execution is not None:
+            # Otherwise the call was of the question before, which was asked once more together with this one.
+            question.approved = approved
 
     async def _delete(self, wire: _Wire, conversation: Conversation) -> None:
         conversation.deleted = Fate.UNKNOWN
