@@ -90,7 +90,7 @@ def run_inside(container: str, command: Sequence[str], given: bytes = b"") -> su
         enter, environment = ["podman", "exec", "--interactive", container], None
     else:
         process = _first_process(container)
-        enter = ["nsenter", "--target", process.pid, "--all", "--root", "--wd=/", "--"]
+        enter = ["nsenter", "--target", process.pid, "--all", "--root", "--wd", "--"]
         # As `podman exec` would give it, and nothing of this machine's.
         given_at_its_start = Path("/proc", process.pid, "environ").read_bytes().rstrip(b"\0").split(b"\0")
         environment = {b"HOME": b"/root"} | dict(entry.split(b"=", 1) for entry in given_at_its_start)
