@@ -14,7 +14,7 @@ from aichat_backend.chat.conversation import Message
 from aichat_backend.chat.files import NewFile, StoredFile
 from aichat_backend.chat.parts import ReasoningPart, TextPart, ToolCallPart, ToolResultPart, Usage
 from aichat_backend.errors import Unavailable
-from aichat_backend.storage import audit, sqlite
+from aichat_backend.storage import audit, forgetting
 from aichat_backend.storage.attachments import PATIENCE
 from aichat_backend.storage.database import Database
 from aichat_backend.storage.files import SqlFileStore
@@ -134,7 +134,7 @@ async def test_while_somebody_reads_what_was_there_it_is_not_reported_as_gone(
     path: Path, migrated_database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await asyncio.to_thread(shutil.copyfile, migrated_database, path)
-    monkeypatch.setattr(sqlite, "BUSY_SECONDS", 0.01)
+    monkeypatch.setattr(forgetting, "PATIENCE_SECONDS", 0)
     database = await Database.open(f"sqlite:///{path}")
     store = Store(database)
     await ask(store, ANN, "s", PLANTED)

@@ -18,6 +18,7 @@ from aichat_backend.storage.errors import (
     StorageError,
     UpgradeFailed,
 )
+from aichat_backend.storage.forgetting import Forgetting
 from aichat_backend.storage.schema import SchemaAge, schema_age, touch, upgrade_schema
 from aichat_backend.storage.search_merge import begin_merge, end_merge, go_on_merging, number_of_removals
 from aichat_backend.storage.transactions import Transactions
@@ -56,7 +57,8 @@ class Database:
         self._searching = Transactions(engines.searcher)
         self._writing = Transactions(engines.writer)
         self._migrating = Transactions(engines.migrator)
-        self._forget = engines.forget
+        self._keeping = Transactions(engines.keeper)
+        self._forgetting = Forgetting(lambda: self._keeping.run_on_thread(engines.forget))
         self.name = engines.name
         """What and where it is, for an operator."""
         self._verify = engines.verify
@@ -105,9 +107,10 @@ class Database:
         """Put into the database's file what lies beside it, so that the file alone has all.
 
         Raises:
+            OutOfTime: when others are in the way all the time.
             DatabaseUnavailable: when that cannot be.
         """
-        await self._writing.run_on_thread(self._forget)
+        await self._forgetting.run()
 
     async def diagnose(self, error: DatabaseUnavailable) -> StorageError | None:
         """What an operator can do about a transaction that failed; None when there is nothing to do."""
@@ -134,7 +137,7 @@ class Database:
 
     async def close(self) -> None:
         """Let the transactions end that have been asked for, refuse new ones, close every connection."""
-        for transactions in (self._reading, self._searching, self._writing, self._migrating):
+        for transactions in (self._reading, self._searching, self._writing, self._migrating, self._keeping):
             await transactions.close()
 
     async def read(self, work: Callable[[Connection], T]) -> T:

@@ -82,10 +82,12 @@ class Engines:
     """Transactions that may write from their first statement on."""
     migrator: Access
     """For one transaction that changes the schema while other processes wait for it."""
+    keeper: Access
+    """For `forget`, which keeps no transaction waiting for its connection."""
     insert: InsertOrUpdate
     """Makes INSERT statements that know this database's `ON CONFLICT`."""
     forget: Callable[[], None]
-    """Take out of the database's files what has been deleted."""
+    """Take out of the database's files what has been deleted; `OutOfTime` when others are in the way for too long."""
     verify: Callable[[], None] = _trust
     """Look whether all of the database can be read; raises `DamagedDatabase`."""
     diagnose: Callable[[DatabaseUnavailable], StorageError | None] = _quote

@@ -17,11 +17,11 @@ from aichat_backend.storage.advisory_locks import AdvisoryLock
 from aichat_backend.storage.engines import Access, Engines
 from aichat_backend.storage.errors import (
     DatabaseInUse,
-    DatabaseUnavailable,
     InaccessibleDatabase,
     UnreachableDatabase,
     UnsupportedDatabase,
     is_failure,
+    unavailable_when_failing,
 )
 from aichat_backend.storage.postgres_recovery import ConflictRecovery, WriterRecovery
 from aichat_backend.storage.tables import metadata
@@ -50,6 +50,9 @@ SEARCH_SECONDS = 10
 
 WRITE_SECONDS = 300
 """How long one statement of a writer may take: who leaves may leave a million messages."""
+
+VACUUM_SECONDS = 3600
+"""How long the vacuum of one table may take."""
 
 IDLE_SECONDS = 60
 """How long a transaction may wait for its own process: one that hangs must not keep its locks."""
@@ -108,6 +111,7 @@ def open_postgres(url: URL) -> Engines:
     except BaseException:
         writer.engine.dispose()
         raise
+    keeper = _access(url, 1, VACUUM_SECONDS, LOCK_SECONDS)
     return Engines(
         name=_name(url),
         reader=_access(url, READERS, READ_SECONDS, LOCK_SECONDS, _BEGIN_READING, recovery=ConflictRecovery()),
@@ -123,8 +127,9 @@ def open_postgres(url: URL) -> Engines:
             f"SELECT pg_advisory_xact_lock({AdvisoryLock.UPGRADE})",
             recovery=ConflictRecovery(),
         ),
+        keeper=keeper,
         insert=insert,
-        forget=partial(_vacuum, writer.engine),
+        forget=partial(_vacuum, keeper.engine),
     )
 
 
@@ -267,13 +272,10 @@ def _first_line(error: exc.DBAPIError) -> str:
 
 def _vacuum(engine: Engine) -> None:
     """Take removed rows out of tables and indexes, so that nobody finds them there any more."""
-    tables = ", ".join(f'"{table}"' for table in sorted(metadata.tables))
     try:
-        with engine.connect() as connection:
-            connection.exec_driver_sql(f"SET statement_timeout = {_UNENDING}")
-            try:
-                connection.exec_driver_sql(f"VACUUM (INDEX_CLEANUP ON) {tables}")
-            finally:
-                connection.exec_driver_sql("RESET statement_timeout")
-    except exc.DBAPIError as error:
-        raise DatabaseUnavailable(_first_line(error)) from error
+        with unavailable_when_failing(), engine.connect() as connection:
+            for table in sorted(metadata.tables):
+                connection.exec_driver_sql(f'VACUUM (INDEX_CLEANUP ON) "{table}"')
+    finally:
+        # It is not needed for an hour, in which it would get lost unseen.
+        engine.dispose()

@@ -21,6 +21,7 @@ from aichat_backend.storage.errors import (
     DatabaseInUse,
     DatabaseUnavailable,
     InaccessibleDatabase,
+    OutOfTime,
     UnsupportedDatabase,
     is_failure,
 )
@@ -47,6 +48,9 @@ WRITERS = 1
 
 BUSY_SECONDS = 10.0
 """How long a transaction waits for another process's writer."""
+
+KEEPER_BUSY_SECONDS = 0.1
+"""How long emptying the log waits for readers. All writers wait for it meanwhile, so it is tried again instead."""
 
 MIGRATION_BUSY_SECONDS = 120.0
 """How long a start waits for another process that is changing the schema."""
@@ -77,10 +81,14 @@ def open_sqlite(url: URL) -> Engines:
     file = DatabaseFile.prepare(file_of(url))
     path = file.path
     writer = _access(file, "BEGIN IMMEDIATE", WRITERS, BUSY_SECONDS, "PRAGMA foreign_keys = ON", _ERASING)
+    keeper = _access(file, "BEGIN", 1, KEEPER_BUSY_SECONDS)
     try:
         _use_write_ahead_log(writer.engine, path)
+        # Opened here and kept, so that it is of this file also when another one has been put in its place.
+        _use_write_ahead_log(keeper.engine, path)
     except BaseException:
         writer.engine.dispose()
+        keeper.engine.dispose()
         raise
     reader = _access(file, "BEGIN", READERS, BUSY_SECONDS, _READING)
     searcher = _access(file, "BEGIN", SEARCHERS, BUSY_SECONDS, _READING)
@@ -91,8 +99,9 @@ def open_sqlite(url: URL) -> Engines:
         writer=writer,
         # Without foreign keys: SQLite changes a table by replacing it, and dropping the old one would cascade.
         migrator=_access(file, "BEGIN IMMEDIATE", 1, MIGRATION_BUSY_SECONDS, "PRAGMA foreign_keys = OFF", _ERASING),
+        keeper=keeper,
         insert=insert,
-        forget=partial(_empty_write_ahead_log, writer.engine),
+        forget=partial(_empty_write_ahead_log, keeper.engine),
         verify=partial(_require_sound, reader.engine, path),
         diagnose=partial(diagnosed, path=path),
     )
@@ -207,11 +216,14 @@ def _patiently(attempt: Callable[[], T]) -> T:
 def _empty_write_ahead_log(engine: Engine) -> None:
     """Copy the log into the file, once everybody has read on from what it replaces, and cut it to nothing."""
     try:
-        (busy, *_pages) = _outside_transactions(engine, "PRAGMA wal_checkpoint(TRUNCATE)")
+        # While others write, who wait for the rest alone; and not even for that, when somebody needs the log.
+        (busy, pages, copied) = _outside_transactions(engine, "PRAGMA wal_checkpoint(PASSIVE)")
+        if not busy and copied == pages:
+            (busy, pages, copied) = _outside_transactions(engine, "PRAGMA wal_checkpoint(TRUNCATE)")
     except sqlite3.DatabaseError as error:
         raise DatabaseUnavailable(str(error)) from error
-    if busy:
-        raise DatabaseUnavailable("another process keeps reading what was removed")
+    if busy or copied != pages:
+        raise OutOfTime("somebody keeps reading what was removed")
 
 
 def _require_sound(engine: Engine, path: Path) -> None:
