@@ -25,7 +25,7 @@ from aichat_backend.chat.conversation import ConversationStore, Message, Message
 from aichat_backend.chat.parts import Part, ReasoningPart, Role, TextPart, ToolCallPart, Usage
 from aichat_backend.errors import ChatError, Conflict, InvalidRequest
 
-_MESSAGES_AT_ONCE = 200
+_MESSAGES_AT_ONCE = 100
 """What is in memory of a conversation, however long that is."""
 
 _log = structlog.get_logger(__name__)
