@@ -46,6 +46,11 @@ options:
     type: list
     elements: str
     default: []
+  predecessor:
+    description:
+      - Another place where an operator may have put this file. While there is nothing at O(path), a regular file there counts as an edited O(path),
+        and is copied to it. It stays where it is; that is for the caller.
+    type: path
   owner:
     description: Name of the owning user.
     type: str
@@ -163,6 +168,7 @@ class Changes:
     """What happens to the file, to its owner and mode, and to the default beside it."""
 
     replaced: bool
+    taken_over: bool
     restored: bool
     offered: bool
     obsolete: bool
@@ -182,38 +188,59 @@ class ConfigFile:
         self.diffs: list[dict[str, str]] = []
 
     def run(self) -> dict[str, object]:
-        current = read_regular(self.path)
+        origin, current = self._current()
         record = self.remembered.get(self.path)
         pristine = tuple(content.encode() for content in self.module.params["pristine"])
         plan = decide(current, self.shipped, self.baseline, record, self.module.params["force"], pristine)
-        live = current if plan.decision is Decision.KEEP and current is not None else self.shipped
-        self._validate(live)
+        kept = plan.decision is Decision.KEEP
+        self._validate(*(origin, current) if kept and current is not None else (self.path, self.shipped))
 
+        taken_over = origin != self.path
         replaced = plan.decision not in (Decision.KEEP, Decision.NOTHING)
         changes = Changes(
             replaced=replaced,
-            restored=not replaced and attributes_differ(self.path, self.wanted),
+            taken_over=taken_over,
+            restored=not replaced and not taken_over and attributes_differ(self.path, self.wanted),
             offered=plan.offer and read_regular(self.new_path) != self.shipped,
-            obsolete=plan.decision is not Decision.KEEP and os.path.lexists(self.new_path),
+            obsolete=not kept and os.path.lexists(self.new_path),
         )
         self._describe(current, changes)
 
         result: dict[str, object] = {
             "changed": any(astuple(changes)),
             "decision": plan.decision.value,
-            "kept": plan.decision is Decision.KEEP,
+            "kept": kept,
             "diff": self.diffs,
         }
-        if plan.decision is Decision.KEEP:
-            result["message"] = f"{self.path} was edited on this host and is kept."
+        if kept:
+            result["message"] = (
+                f"{self.path} takes over what stands in {origin}."
+                if taken_over
+                else f"{self.path} was edited on this host and is kept."
+            )
         if changes.offered:
             result["new_path"] = self.new_path
             result["message"] = "{} The changed default lies beside it as {}.".format(result["message"], self.new_path)
         if not self.module.check_mode:
-            self._apply(plan, changes, result)
+            self._apply(plan, changes, current, result)
         return result
 
-    def _apply(self, plan: Plan, changes: Changes, result: dict[str, object]) -> None:
+    def _current(self) -> tuple[str, bytes | None]:
+        """Where the file's text stands, and the text."""
+        found = read_regular(self.path)
+        predecessor = self.module.params["predecessor"]
+        if (
+            found is None
+            and predecessor is not None
+            and os.path.isfile(predecessor)
+            and not os.path.islink(predecessor)
+        ):
+            return predecessor, read_regular(predecessor)
+        return self.path, found
+
+    def _apply(self, plan: Plan, changes: Changes, current: bytes | None, result: dict[str, object]) -> None:
+        if changes.taken_over and current is not None:
+            write_atomically(self.path, current, self.wanted)
         if plan.decision is Decision.OVERWRITE:
             result["backup_file"] = self.module.backup_local(self.path)
         if changes.replaced:
@@ -229,6 +256,8 @@ class ConfigFile:
     def _describe(self, current: bytes | None, changes: Changes) -> None:
         if changes.replaced:
             self._difference(self.path, current or b"", self.shipped)
+        elif changes.taken_over:
+            self._difference(self.path, b"", current or b"")
         elif changes.restored:
             self.diffs.append(attributes_difference(self.path, self.wanted))
         if changes.offered:
@@ -239,7 +268,7 @@ class ConfigFile:
     def _difference(self, path: str, before: bytes, after: bytes) -> None:
         self.diffs.append(_difference(path, before, after, self.module.params["sensitive"]))
 
-    def _validate(self, content: bytes) -> None:
+    def _validate(self, path: str, content: bytes) -> None:
         validator = self.module.params["validator"]
         if validator is None:
             return
@@ -249,7 +278,7 @@ class ConfigFile:
             else:
                 CHECKS[validator](content)
         except ContentProblem as problem:
-            self.module.fail_json(msg=f"{self.path} is refused: {problem}.")
+            self.module.fail_json(msg=f"{path} is refused: {problem}.")
         except SupervisordProblem as problem:
             self.module.fail_json(msg=f"Nothing was changed in {self.path}. {problem}")
 
@@ -328,6 +357,7 @@ def main() -> None:
             "content": {"type": "str", "no_log": True},
             "baseline": {"type": "str", "no_log": True},
             "pristine": {"type": "list", "elements": "str", "default": []},
+            "predecessor": {"type": "path"},
             "owner": {"type": "str"},
             "group": {"type": "str"},
             "mode": {"type": "str"},

@@ -101,6 +101,66 @@ def test_a_file_that_was_there_before_is_kept(place: Run, file: Path) -> None:
     assert file.read_text() == "mine\n"
 
 
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Path:
+    elsewhere = tmp_path / "elsewhere" / "chat.ini"
+    elsewhere.parent.mkdir()
+    return elsewhere
+
+
+def test_what_lies_in_another_place_is_taken_over_and_kept(
+    place: Run, file: Path, elsewhere: Path, six_times: SixTimes
+) -> None:
+    elsewhere.write_text("mine\n")
+    run = functools.partial(place, content="a\n", predecessor=str(elsewhere))
+    done = six_times(run, lambda: (state(file), elsewhere.read_text()))
+    assert (done["decision"], done["kept"], file.read_text()) == ("kept", True, "mine\n")
+    assert oct(file.stat().st_mode & 0o777) == "0o640"
+    assert [(diff["after_header"], diff["before"], diff["after"]) for diff in done["diff"]] == [
+        (str(file), "", "mine\n"),
+        (f"{file}.new", "", "a\n"),
+    ]
+    assert done["message"].startswith(f"{file} takes over what stands in {elsewhere}. ")
+    assert Path(f"{file}.new").read_text() == "a\n"
+
+
+def test_what_is_taken_over_by_force_has_a_backup(place: Run, file: Path, elsewhere: Path) -> None:
+    elsewhere.write_text("mine\n")
+    run = functools.partial(place, content="a\n", predecessor=str(elsewhere), force=True)
+    assert run(check=True)["decision"] == "overwritten"
+    answer = run()
+    assert (answer["decision"], file.read_text()) == ("overwritten", "a\n")
+    assert Path(answer["backup_file"]).read_text() == "mine\n"
+    assert [(diff["before"], diff["after"]) for diff in answer["diff"]] == [("mine\n", "a\n")]
+
+
+def test_what_is_taken_over_as_it_was_shipped_follows_what_is_shipped(place: Run, file: Path, elsewhere: Path) -> None:
+    elsewhere.write_text("a\n")
+    assert place(content="a\n", predecessor=str(elsewhere))["decision"] == "unchanged"
+    assert place(content="b\n", predecessor=str(elsewhere))["decision"] == "updated"
+    assert file.read_text() == "b\n"
+
+
+@pytest.mark.parametrize("content", [None, "link", "mine\n"])
+def test_nothing_is_taken_over_where_there_is_nothing_to_take_or_no_need(
+    place: Run, file: Path, elsewhere: Path, content: str | None
+) -> None:
+    if content == "link":
+        elsewhere.symlink_to(file)
+    elif content is not None:
+        place(content="a\n")
+        elsewhere.write_text(content)
+    place(content="b\n", predecessor=str(elsewhere))
+    assert file.read_text() == "b\n"
+
+
+def test_what_is_refused_is_not_taken_over(place: Run, file: Path, elsewhere: Path) -> None:
+    elsewhere.write_text("{")
+    answer = place(content='{"servers": []}', validator="mcp_servers", predecessor=str(elsewhere))
+    assert f"{elsewhere} is refused" in answer["msg"]
+    assert not file.exists()
+
+
 def test_a_file_that_a_package_brought_along_counts_as_not_edited(place: Run, file: Path) -> None:
     file.write_text("default\n")
     answer = place(content="filled in\n", pristine=["default\n"])
