@@ -34,7 +34,16 @@ class Deploy:
     edition: Path
 
     def __call__(self, *options: str, newer: bool = False, **variables: object) -> subprocess.CompletedProcess[str]:
-        """Run the play with these variables over the inventory's, whatever comes of it but a secret in what it says."""
-        done = play(self.edition if newer else None, "-vvv", "--diff", *options, variables=variables)
+        """Deploy with these variables over the inventory's, whatever comes of it but a secret in what it says."""
+        return self._watched("deploy_ai_chat", options, variables, self.edition if newer else None)
+
+    def go_back(self, *options: str, **variables: object) -> subprocess.CompletedProcess[str]:
+        """Roll back by hand, whatever comes of it but a secret in what it says."""
+        return self._watched("roll_back_ai_chat", options, variables, None)
+
+    def _watched(
+        self, name: str, options: tuple[str, ...], variables: dict[str, object], edition: Path | None
+    ) -> subprocess.CompletedProcess[str]:
+        done = play(edition, "-vvv", "--diff", *options, name=name, variables=variables)
         assert shown(done.stdout + done.stderr) == []
         return done

@@ -3,18 +3,21 @@
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
 from testinfra.host import Host
 
-from canaries import TOOL_SERVERS, secrets
+from canaries import TOOL_SERVERS, secrets, shown
 from killing import kill_at
+from polling import until
 from server_state import state
 from watched_plays import Deploy
 
 INI = "/etc/supervisord.d/ai-chat.ini"
 TOOLS = "/srv/aichat-backend/mcp-servers.json"
+LINK = "/etc/aichat-backend/mcp-servers.json"
 RELEASES = "/opt/aichat-backend/releases"
 HEALTH = "http://localhost:3001/health"
 
@@ -50,6 +53,11 @@ FAULTS = {
         f"cp -a {INI} /run/away.ini && sed -i 's/^environment=/&\\n    AICHAT_X=\"canary-unclosed,/' {INI}",
         f"mv /run/away.ini {INI}",
     ),
+    "two lists of tool servers": Fault(
+        (f"{TOOLS} and {LINK} are two different lists of MCP servers",),
+        f"mv {LINK} /run/away.json && cat >{LINK} <<'END'\n{TOOL_SERVERS}END",
+        f"mv /run/away.json {LINK}",
+    ),
     "no room for a restore point": Fault(
         ("Keep what this play may change: ", "No space left on device"), *full("/var/lib/aichat-backend")
     ),
@@ -84,7 +92,8 @@ def fault(request: pytest.FixtureRequest, host: Host) -> Iterator[Fault]:
 def test_a_first_play_that_was_killed_while_it_installed_is_finished_by_the_next_one(
     host: Host, deploy: Deploy, first: dict[str, Any]
 ) -> None:
-    """What was half there is made anew."""
+    """What was half there is made anew. The operator has placed a list of tool servers where the link to it goes."""
+    host.check_output(f"mkdir /etc/aichat-backend && cat >{LINK} <<'END'\n{TOOL_SERVERS}END")
     kill_at(
         "Install the release and its launcher",
         host,
@@ -95,11 +104,28 @@ def test_a_first_play_that_was_killed_while_it_installed_is_finished_by_the_next
     assert host.run("aichat-backend --version").rc == 127
     left = host.check_output(f"ls {RELEASES}")
 
+    foretold = deploy("--check", **first)
     done = deploy(**first)
 
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert (foretold.returncode, done.returncode) == (0, 0), foretold.stdout + done.stdout + done.stderr
     assert host.check_output(f"ls {RELEASES}") == left
     assert host.run("ls /opt/aichat-backend/.work /var/lib/aichat-backend/restore-point").stdout == ""
+
+
+def test_the_operators_list_was_taken_over_until_it_is_to_be_overwritten(
+    host: Host, deploy: Deploy, first: dict[str, Any]
+) -> None:
+    """Meanwhile the shipped one lies beside it."""
+    tools = host.file(TOOLS)
+    assert host.file(LINK).linked_to == TOOLS
+    assert (tools.content_string, tools.user, tools.mode) == (TOOL_SERVERS, "pmm", 0o640)
+    shipped = host.file(f"{TOOLS}.new").content_string
+
+    done = deploy(ai_chat_overwrite_config=True, **first)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert host.file(TOOLS).content_string == shipped
+    assert host.check_output(f"cat {TOOLS}.*~ && rm {TOOLS}.*~") == TOOL_SERVERS.strip()
 
 
 def test_a_fault_is_named_and_the_server_goes_on(
@@ -117,6 +143,23 @@ def test_a_fault_is_named_and_the_server_goes_on(
     assert without_releases(state(host)) == without_releases(before)
     assert host.check_output("aichat-backend --version") == version
     assert host.run(f"curl --fail --silent {HEALTH}").rc == 0
+
+
+@pytest.mark.parametrize("fault", [FAULTS["port taken"]], ids=["port taken"], indirect=True)
+def test_what_was_being_put_back_when_it_was_killed_is_put_back_by_the_next_play_that_fails(
+    host: Host, deploy: Deploy, newer: Path, fault: Fault, second: dict[str, Any]
+) -> None:
+    """The release has gone back, the files have not. What may have been edited meanwhile is kept beside them."""
+    before = state(host)
+
+    said = kill_at("Put back the files", host, newer, second | fault.variables)
+    done = deploy(newer=True, **second | fault.variables)
+
+    assert shown(said) == []
+    assert "The server is as it was before this play" in " ".join((done.stdout + done.stderr).split())
+    host.check_output("find /etc /srv/aichat-backend /var/lib/aichat-backend -name '*~' -delete")
+    assert without_releases(state(host)) == without_releases(before)
+    until("the release before answers", lambda: bool(host.run(f"curl --fail --silent {HEALTH}").rc == 0))
 
 
 def without_releases(text: str) -> list[str]:

@@ -16,6 +16,7 @@ from server_state import state
 from watched_plays import Deploy
 
 RELEASES = "/opt/aichat-backend/releases"
+OTHER = "/etc/supervisord.d/other.ini"
 
 
 def succeeds(host: Host, command: str) -> bool:
@@ -34,12 +35,18 @@ def at_once(host: Host) -> bool:
 
 
 STEPS: dict[str, Callable[[Host], bool]] = {
+    "Keep what this play may change": at_once,
     # The release has been switched, and the configuration is the old one.
     "Make the folder for data": healthy,
+    "Place the settings as a file": at_once,
+    "Place the API key": at_once,
+    "Place the supervisord configuration": at_once,
     # The configuration is the new one, and nobody has read it.
     "Include the locations in PMM's server block, or take them out of it": healthy,
     "Let supervisord take over the program's configuration": at_once,
+    "Restart aichat-backend": at_once,
     "Reload nginx": at_once,
+    "Wait until supervisord takes it as running": at_once,
     "Forget how it was": healthy,
 }
 
@@ -55,14 +62,37 @@ def test_pmm_goes_on_when_an_upgrade_is_killed(host: Host, newer: Path, second: 
     assert host.run("curl --fail --silent http://localhost:8080/v1/server/readyz").rc == 0
 
 
+def test_the_next_upgrade_goes_through(host: Host, deploy: Deploy, second: dict[str, Any]) -> None:
+    """The new release answers on the new port."""
+    done = deploy(newer=True, **second)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    until("the new release answers", lambda: version(host) == "0.2.0")
+
+
+def test_one_can_go_back_and_forth_by_hand(host: Host, deploy: Deploy, second: dict[str, Any]) -> None:
+    """To a release that is there."""
+    refused = deploy.go_back(**second, ai_chat_release="9.9.9")
+    assert refused.returncode != 0
+    assert version(host) == "0.2.0"
+
+    for goal, options in (("0.1.0", {}), ("0.2.0", {"ai_chat_release": "0.2.0"})):
+        gone = deploy.go_back(**second, **options)
+        assert gone.returncode == 0, gone.stdout + gone.stderr
+        assert version(host) == goal
+
+
 def test_the_end_is_that_of_a_deployment_that_nothing_disturbed(
     host: Host, deploy: Deploy, second: dict[str, Any], untouched: str
 ) -> None:
-    """Compared with a first deployment, after a removal that leaves nothing."""
-    done = deploy(newer=True, **second)
-    assert done.returncode == 0, done.stdout + done.stderr
-    until("the new release answers", lambda: version(host) == "0.2.0")
+    """Compared with a first one, after a removal that leaves nothing, which another program hindered at first."""
     disturbed = lasting(host)
+
+    host.check_output(f"printf '[program:other]\\nenvironment=KEY=\"canary-other\\n' >{OTHER}")
+    hindered = deploy(newer=True, ai_chat_state="absent", ai_chat_remove_data=True, **second)
+    host.check_output(f"rm {OTHER}")
+    assert hindered.returncode != 0
+    assert "supervisord still has the program aichat-backend" in " ".join((hindered.stdout + hindered.stderr).split())
 
     removed = deploy(newer=True, ai_chat_state="absent", ai_chat_remove_data=True, **second)
     assert removed.returncode == 0, removed.stdout + removed.stderr
