@@ -107,6 +107,10 @@ class ReleaseStore:
         os.symlink(os.path.join("releases", name), prepared)
         os.replace(prepared, self.current_link)
 
+    def switch_off(self) -> None:
+        """Have no current release."""
+        os.unlink(self.current_link)
+
     def remove(self, name: str) -> None:
         """Remove a release; without its marker first, so that a half-removed one is never taken for whole."""
         path = self.path(name)

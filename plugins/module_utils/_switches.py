@@ -19,8 +19,8 @@ _REMEMBERED = 20
 class Switches:
     """The list of switches, oldest first, in a small file beside the releases.
 
-    A switch is noted before it is made, so the last notes may tell of switches that never were: what comes after the
-    release that is current does not count.
+    A switch is noted before it is made, so the last notes may tell of switches that never were, or that were undone:
+    what comes after the release that is current does not count.
     """
 
     def __init__(self, store: ReleaseStore) -> None:
@@ -44,15 +44,17 @@ class Switches:
     def previous(self) -> Release | None:
         """The release that was current before the current one, and is still there."""
         current = self._store.current()
-        for name, _way in reversed(self._made()):
+        made = self._made()
+        for name, _way in reversed(made):
             release = self._store.get(name)
             if name != current and release is not None:
                 return release
-        return self._installed_before(current)
+        # What the notes do not name was never in use: a release that failed, say.
+        return None if made or current is None else self._installed_before(current)
 
-    def _installed_before(self, current: str | None) -> Release | None:
+    def _installed_before(self, current: str) -> Release | None:
         """Without any notes, the order of installation tells."""
-        now = self._store.get(current) if current is not None else None
+        now = self._store.get(current)
         older = [
             release
             for release in self._store.finished()

@@ -13,19 +13,25 @@ from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._switches impo
 def way_back(store: ReleaseStore, wanted: str | None) -> Release:
     """The release that was asked for, else the one before; having gone back already, the current one."""
     if wanted is not None:
-        return _named(store, wanted)
+        return named(store, wanted)
     current = store.current()
     switches = Switches(store)
     if current is not None and switches.went_back():
-        return _named(store, current)
+        return named(store, current)
     previous = switches.previous()
     if previous is None:
-        only = f"{current} is the only one there" if current is not None else "there is none"
-        raise ReleaseProblem(f"There is no release to go back to in {store.folder}: {only}.")
+        raise ReleaseProblem(f"There is no release to go back to in {store.folder}: {_what_is_there(store, current)}.")
     return previous
 
 
-def _named(store: ReleaseStore, wanted: str) -> Release:
+def _what_is_there(store: ReleaseStore, current: str | None) -> str:
+    others = sorted(release.name for release in store.finished() if release.name != current)
+    if others:
+        return f"none was in use before. To go to one all the same, name it; there is {', '.join(others)}"
+    return f"{current} is the only one there" if current is not None else "there is none"
+
+
+def named(store: ReleaseStore, wanted: str) -> Release:
     """By the name of its folder, or by a version that only one release has."""
     finished = store.finished()
     found = [release for release in finished if release.name == wanted]

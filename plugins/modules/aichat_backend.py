@@ -29,12 +29,15 @@ options:
       - V(present) makes the shipped release the current one, and installs it where it is lacking.
       - V(rolled_back) makes the release the current one that was so before, or O(release).
         Having gone back, it goes no further by itself; a second run changes nothing.
+      - V(undone) takes a switch back that turned out to be a bad one, as if it had never been. O(release) becomes the current one again;
+        without it none was current before, and none is. The launcher is left alone, and so is the release that it leads away from.
       - V(absent) removes the releases and the launcher, never data or configuration.
     type: str
-    choices: [present, absent, rolled_back]
+    choices: [present, absent, rolled_back, undone]
     default: present
   release:
-    description: What O(state=rolled_back) goes back to, by the name of its folder, or by a version that only one release has.
+    description:
+      - What O(state=rolled_back) and O(state=undone) go back to, by the name of its folder, or by a version that only one release has.
     type: str
   source:
     description: Folder of the service's source on the controller. Without it the one that comes with the collection.
@@ -161,6 +164,11 @@ EXAMPLES = r"""
     state: rolled_back
     release: 0.1.0-0f343b093112
 
+- name: Undo the switch to a release that is not healthy
+  percona.pmm_ai_chat.aichat_backend:
+    state: undone
+    release: "{{ installed.previous_release | default('') | basename | default(omit, true) }}"
+
 - name: Install it on a host without a network, from a file on the controller
   percona.pmm_ai_chat.aichat_backend:
     wheelhouse: /srv/wheelhouses/aichat-backend-0.1.0-wheelhouse-py3.12-x86_64.tar
@@ -202,7 +210,7 @@ installed:
   sample: true
 switched:
   description: Whether another release became current. The service then wants a restart.
-  returned: when the service is installed
+  returned: when O(state) is not V(absent)
   type: bool
   sample: true
 installer:
@@ -253,7 +261,7 @@ from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._service_sourc
 from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._settings_check import SettingsProblem, check_settings
 from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._supplies import supplies_of
 from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._switches import BACK, Switches
-from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._way_back import way_back
+from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._way_back import named, way_back
 from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._wheelhouse import WheelhouseProblem
 
 
@@ -356,6 +364,27 @@ def rolled_back(module: AnsibleModule, store: ReleaseStore) -> dict[str, object]
     return result
 
 
+def undone(module: AnsibleModule, store: ReleaseStore) -> dict[str, object]:
+    """Make the release that was named, or none, the current one, as before the last switch."""
+    wanted = module.params["release"]
+    before = store.current()
+    after = named(store, wanted).name if wanted else None
+    if before != after and not module.check_mode:
+        if after is None:
+            store.switch_off()
+        else:
+            store.switch(after)
+    releases = store.names()
+    texts = {"before": state_text(before, releases), "after": state_text(after, releases)}
+    return {
+        "changed": before != after,
+        "switched": before != after,
+        "launcher": module.params["launcher"],
+        "releases_removed": [],
+        "diff": {"before_header": store.root, "after_header": store.root, **texts},
+    }
+
+
 def described(store: ReleaseStore, launcher: Launcher, release: Release) -> dict[str, object]:
     """What is told of the release that is, or would be, the current one."""
     before = store.current()
@@ -424,13 +453,13 @@ PROBLEMS = (
     SourceProblem,
     WheelhouseProblem,
 )
-STATES = {"present": present, "absent": absent, "rolled_back": rolled_back}
+STATES = {"present": present, "absent": absent, "rolled_back": rolled_back, "undone": undone}
 
 
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            "state": {"type": "str", "choices": ["present", "absent", "rolled_back"], "default": "present"},
+            "state": {"type": "str", "choices": ["present", "absent", "rolled_back", "undone"], "default": "present"},
             "release": {"type": "str"},
             "source": {"type": "path"},
             "install_root": {"type": "path", "default": "/opt/aichat-backend"},
@@ -478,14 +507,14 @@ def main() -> None:
         module.fail_json(
             msg="keep_releases is %d: keep at least 2, the current one and a way back." % module.params["keep_releases"]
         )
-    if module.params["release"] is not None and state != "rolled_back":
+    if module.params["release"] is not None and state not in ("rolled_back", "undone"):
         module.fail_json(msg=f"release names what to go back to; with state {state} it means nothing.")
     os.umask(0o022)
     store = ReleaseStore(module.params["install_root"])
     try:
         with contextlib.ExitStack() as holding:
             # What cannot be is refused before anything is made.
-            if state != "absent":
+            if state in ("present", "rolled_back"):
                 _launcher.refuse_packaged(module.params["launcher"], module.run_command)
             if state == "present":
                 deployment_of(module, store).plan()

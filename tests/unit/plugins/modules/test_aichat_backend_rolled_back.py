@@ -137,3 +137,42 @@ def test_settings_that_the_release_takes_are_told_without_secrets(host: Host) ->
     assert answer["switched"] is True
     assert "warned with AICHAT_API_KEY=********" in get_warning_messages()
     assert "canary" not in json.dumps(answer)
+
+
+def test_a_switch_that_is_undone_never_was(host: Host) -> None:
+    """Six times; the way back leads to where it led before, and the launcher is whoever's it is."""
+    for version in ("1.0", "2.0"):
+        host.deploy(version)
+    second = host.deploy("3.0")["previous_release"]
+    host.launcher.write_text("somebody's")
+    before = host.everything()
+    for check in (True, True, False):
+        assert host.everything() == before
+        answer = host.run(check=check, state="undone", release=os.path.basename(second))
+        assert (answer["changed"], answer["switched"]) == (True, True)
+        assert f"current: {os.path.basename(second)}" in answer["diff"]["after"]
+    assert host.current() == "2.0"
+    assert host.launcher.read_text() == "somebody's"
+    for check in (True, True, False):
+        assert host.run(check=check, state="undone", release=os.path.basename(second))["changed"] is False
+    assert host.roll_back()["version"] == "1.0"
+
+
+def test_the_first_switch_is_undone_to_none_and_its_release_is_no_way_back(host: Host) -> None:
+    failed = os.path.basename(host.deploy("1.0")["release"])
+    assert host.run(check=True, state="undone")["changed"] is True
+    assert host.current() == "1.0"
+    assert host.run(state="undone")["changed"] is True
+    assert not os.path.lexists(host.root / "current")
+    assert host.run(state="undone")["changed"] is False
+    for _when in ("before the first that is healthy", "and after it"):
+        answer = host.roll_back()
+        assert f"none was in use before. To go to one all the same, name it; there is {failed}" in answer["msg"]
+        host.deploy("2.0")
+    assert host.roll_back(release=failed)["version"] == "1.0"
+
+
+def test_a_release_that_is_gone_is_not_undone_to(host: Host) -> None:
+    host.deploy("1.0")
+    assert "There is no finished release 0.9" in host.run(state="undone", release="0.9")["msg"]
+    assert host.current() == "1.0"
