@@ -7,9 +7,11 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import fcntl
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 
 from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._atomic_file import (
@@ -40,13 +42,22 @@ class Kept:
     def attributes(self) -> Attributes:
         return Attributes(self.uid, self.gid, self.mode)
 
+    @property
+    def was_there(self) -> bool:
+        return self.copy is not None or self.target is not None
+
 
 @dataclass(frozen=True)
 class Contents:
-    """What a restore point holds. `adopted`: a run found it, left by one that did not end."""
+    """What a restore point holds. `adopted`: a run found it, left by one that did not end.
+
+    `folders` were not there when it was taken, the innermost first; `owner` is the run that changes things now.
+    """
 
     note: Mapping[str, object]
     files: tuple[Kept, ...]
+    folders: tuple[str, ...] = ()
+    owner: Mapping[str, object] | None = None
     adopted: bool = False
 
 
@@ -61,21 +72,41 @@ class RestorePoint:
         try:
             with open(os.path.join(self.folder, _CONTENTS), encoding="utf-8") as stream:
                 found = json.load(stream)
-            return Contents(found["note"], tuple(Kept(**kept) for kept in found["files"]), found["adopted"])
+            files = tuple(Kept(**kept) for kept in found["files"])
+            return Contents(found["note"], files, tuple(found["folders"]), found["owner"], found["adopted"])
         except FileNotFoundError:
             return None
         except (ValueError, KeyError, TypeError):
             raise FileProblem(f"The restore point {self.folder} is damaged: remove it.") from None
 
-    def take(self, paths: Iterable[str], note: Mapping[str, object]) -> None:
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Be alone for a moment: of two runs that begin together, only one finds no restore point."""
+        # A folder that is not removed with the restore point, so that nothing has to be made for the lock.
+        above = os.path.dirname(os.path.dirname(self.folder))
+        while not os.path.isdir(above):
+            above = os.path.dirname(above)
+        descriptor = os.open(above, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def last_step(self) -> float:
+        """When its owner took it, or went on with it."""
+        return os.stat(os.path.join(self.folder, _CONTENTS)).st_mtime
+
+    def take(self, paths: Iterable[str], note: Mapping[str, object], owner: Mapping[str, object] | None) -> None:
         """Copy these files, in place of what was kept before."""
+        paths = list(paths)
         prepared = self.folder + ".part"
         remove_tree(prepared)
         os.makedirs(os.path.dirname(self.folder), mode=0o755, exist_ok=True)
         os.mkdir(prepared, mode=0o700)
         try:
             files = tuple(_keep(path, prepared, f"{number}") for number, path in enumerate(paths))
-            _write(prepared, Contents(note, files))
+            _write(prepared, Contents(note, files, _missing_folders(paths), owner))
         except BaseException:
             remove_tree(prepared)
             self._leave()
@@ -83,14 +114,27 @@ class RestorePoint:
         self.drop()
         os.replace(prepared, self.folder)
 
-    def adopt(self, contents: Contents) -> None:
+    def adopt(self, contents: Contents, owner: Mapping[str, object] | None) -> None:
         """Note that another run goes on with it: its files may have been edited since."""
-        if not contents.adopted:
-            _write(self.folder, replace(contents, adopted=True))
+        _write(self.folder, replace(contents, owner=owner, adopted=True))
 
     def changed(self, contents: Contents) -> list[Kept]:
         """What is no longer as it was."""
         return [kept for kept in contents.files if self._differs(kept)]
+
+    def changed_after(self, contents: Contents, moment: float) -> bool:
+        """Whether anything that is no longer as it was became so after this moment."""
+        return any(_last_change(kept.path) > moment for kept in self.changed(contents))
+
+    def surplus_folders(self, contents: Contents, changed: Iterable[Kept]) -> list[str]:
+        """Folders that were not there, and are empty when these paths are as they were; the innermost first."""
+        gone = {
+            kept.path for kept in changed if not kept.was_there and not (contents.adopted and _is_regular(kept.path))
+        }
+        for folder in contents.folders:
+            if os.path.isdir(folder) and all(os.path.join(folder, name) in gone for name in os.listdir(folder)):
+                gone.add(folder)
+        return [folder for folder in contents.folders if folder in gone]
 
     def restore(self, kept: Kept, back_up: Callable[[str], object]) -> None:
         """Put one path back as it was, to the byte and to the second.
@@ -99,7 +143,7 @@ class RestorePoint:
             kept: the path.
             back_up: is given the path of a file that is about to go.
         """
-        if os.path.isfile(kept.path) and not os.path.islink(kept.path):
+        if _is_regular(kept.path):
             back_up(kept.path)
         if kept.copy is not None:
             # The folder may have gone with its last file.
@@ -113,6 +157,14 @@ class RestorePoint:
             os.replace(prepared, kept.path)
         else:
             os.unlink(kept.path)
+
+    def remove_folder(self, path: str) -> None:
+        """Remove a folder that was not there, unless a service that still runs has just put something into it."""
+        try:
+            os.rmdir(path)
+        except OSError as problem:
+            if problem.errno not in (errno.ENOENT, errno.ENOTEMPTY):
+                raise
 
     def drop(self) -> None:
         """Forget it; a half-forgotten one is never taken for whole."""
@@ -141,6 +193,27 @@ class RestorePoint:
         if content is None:
             raise FileProblem(f"The restore point {self.folder} lacks its copy of {kept.path}: remove it.")
         return content
+
+
+def _is_regular(path: str) -> bool:
+    return os.path.isfile(path) and not os.path.islink(path)
+
+
+def _last_change(path: str) -> float:
+    """When it last got another content, name or owner. What is not there went with a change of the folder around it."""
+    while not os.path.lexists(path):
+        path = os.path.dirname(path)
+    return os.lstat(path).st_ctime
+
+
+def _missing_folders(paths: Iterable[str]) -> tuple[str, ...]:
+    missing: set[str] = set()
+    for path in paths:
+        folder = os.path.dirname(path)
+        while not os.path.lexists(folder):
+            missing.add(folder)
+            folder = os.path.dirname(folder)
+    return tuple(sorted(missing, key=len, reverse=True))
 
 
 def _keep(path: str, folder: str, name: str) -> Kept:

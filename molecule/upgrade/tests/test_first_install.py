@@ -13,7 +13,10 @@ PLACED = (
     "/etc/aichat-backend/config.yaml",
     "/srv/aichat-backend/mcp-servers.json",
     "/etc/nginx/aichat/locations.conf",
+    "/etc/aichat-backend",
+    "/srv/aichat-backend",
     "/usr/sbin/aichat-backend",
+    "/opt/aichat-backend/current",
     "/var/lib/aichat-backend/restore-point",
 )
 

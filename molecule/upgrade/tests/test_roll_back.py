@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 from testinfra.host import Host
@@ -11,9 +12,13 @@ from canary import API_KEY
 from controller import on_the_controller, play
 from editions import BROKEN, OLDER
 from pmm_client import PMMClient
+from stopping import stopped_at
 
 pytestmark = pytest.mark.usefixtures("with_older")
 
+INI = "/etc/supervisord.d/ai-chat.ini"
+PLACED = "Include the locations in PMM's server block, or take them out of it"
+"""The task before which all but nginx has got its new configuration, and nobody has read it."""
 CONFIGURATION = (
     "/etc/supervisord.d /etc/aichat-backend /srv/aichat-backend/mcp-servers.json /etc/nginx/aichat /etc/nginx/conf.d "
     "/usr/sbin/aichat-backend /var/lib/aichat-backend/placed.json"
@@ -24,6 +29,11 @@ def state(host: Host) -> str:
     """Every file of the configuration with its owner, mode, time and content."""
     listed = host.check_output(f"find {CONFIGURATION} -type f -printf '%p %u %g %m %T@\\n' | sort")
     return str(listed) + str(host.check_output(f"find {CONFIGURATION} -type f -exec sha256sum {{}} + | sort"))
+
+
+def words(done: CompletedProcess[str]) -> str:
+    """What a play said, however its lines were broken."""
+    return " ".join((done.stdout + done.stderr).split())
 
 
 def version(host: Host) -> str:
@@ -62,7 +72,8 @@ def test_a_release_that_is_not_healthy_goes_and_the_older_one_comes_back_with_al
 
 
 def test_settings_that_the_new_release_refuses_touch_nothing(host: Host) -> None:
-    """The service itself says what is wrong, before anything is switched."""
+    """The service itself says what is wrong, before anything is switched; an edit that is not in force yet stays so."""
+    host.check_output(f"cp -a {INI} /run/away.ini && sed -i 's/^autostart=true/&\\nstartretries=4/' {INI}")
     before, process = state(host), host.check_output("supervisorctl pid aichat-backend")
 
     done = play(None, variables={"ai_chat_environment": {"AICHAT_LLM_TEMPERATURE": "hot"}})
@@ -71,6 +82,47 @@ def test_settings_that_the_new_release_refuses_touch_nothing(host: Host) -> None
     assert "AICHAT_LLM_TEMPERATURE: 'hot' is not allowed" in done.stdout + done.stderr
     assert state(host) == before
     assert host.check_output("supervisorctl pid aichat-backend") == process
+    assert version(host) == OLDER
+    host.check_output(f"mv /run/away.ini {INI}")
+
+
+def test_what_a_play_had_half_done_is_touched_by_no_other_and_not_taken_for_good(
+    host: Host, older: Path, ends_at_its_start: Path
+) -> None:
+    """It has placed new settings that nobody has read, so the old ones still answer. It goes on, then it is killed."""
+    before = state(host)
+    with stopped_at(PLACED, older, {"ai_chat_port": 3111}) as first:
+        half_done = state(host)
+        refused = play(ends_at_its_start)
+        assert refused.returncode != 0
+        assert f"process {first} of this controller" in words(refused)
+        assert state(host) == half_done != before
+
+    done = play(ends_at_its_start)
+
+    said = words(done)
+    assert done.returncode != 0
+    assert f"as it was before an earlier play, which did not end, with the release {OLDER}-" in said
+    assert "The service is healthy." in said
+    assert f"What had been edited since an earlier play that did not end is kept as {INI}." in said
+    host.check_output(f"find {CONFIGURATION} -name '*~' -delete")
+    assert state(host) == before
+    assert version(host) == OLDER
+
+
+def test_a_release_that_is_gone_back_to_by_hand_and_is_not_healthy_gives_way_again(host: Host) -> None:
+    """The play says what became of it, and why."""
+    before = state(host)
+    failed = host.check_output(f"ls /opt/aichat-backend/releases | grep ^{BROKEN}- | head -n 1")
+
+    done = play(None, name="roll_back_ai_chat", variables={"ai_chat_release": failed, "ai_chat_health_timeout": 8})
+
+    said = words(done)
+    assert done.returncode != 0
+    assert re.search(rf"{OLDER}-\w+, which ran before, is the current release again, and healthy\.", said)
+    assert "cannot begin with ********" in said or "waits for ever" in said
+    assert API_KEY not in said
+    assert state(host) == before
     assert version(host) == OLDER
 
 

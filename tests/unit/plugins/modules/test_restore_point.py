@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._process import began
 from ansible_collections.percona.pmm_ai_chat.plugins.modules import restore_point
 
 Run = SixTimes = Callable[..., dict[str, Any]]
@@ -104,13 +106,124 @@ def test_one_of_a_run_that_did_not_end_stays(point: Run, files: Files) -> None:
     assert [Path(path).read_text() for path in answer["backups"]] == ["edited"]
 
 
-def test_one_that_is_taken_anew_is_of_now(point: Run, files: Files) -> None:
+@pytest.fixture
+def service() -> Iterator[Callable[[], int]]:
+    """Begins processes that run until the test ends, long enough after all that was there before."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start() -> int:
+        started.append(subprocess.Popen(["sleep", "600"]))
+        return started[-1].pid
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+def test_one_is_taken_anew_when_the_service_has_begun_with_what_is_there(
+    point: Run, files: Files, service: Callable[[], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The operator has changed things, started the service with them, and all was well."""
     point(files=files.paths)
     files.change()
     now = files.state()
-    assert point(files=files.paths, renew=True)["unfinished"] is True
+    # The beginning of a process is known to the second.
+    monkeypatch.setattr(restore_point, "began", lambda pid: began(pid) + 2)
+    assert point(files=files.paths, in_use_by=service())["changed"] is True
     assert point(state="restored")["changed"] is False
     assert files.state() == now
+
+
+@pytest.mark.parametrize("change", ["edited", "removed", "made", "given away"])
+def test_one_stays_when_something_was_changed_after_the_service_had_begun(
+    point: Run, files: Files, service: Callable[[], int], change: str
+) -> None:
+    """A run that was killed before its restart: the old process is healthy, and has seen nothing of this."""
+    before = files.state()
+    point(files=files.paths)
+    pid = service()
+    if change == "edited":
+        files.file.write_text("half done")
+    elif change == "removed":
+        files.link.unlink()
+    elif change == "made":
+        files.missing.write_text("half done")
+    else:
+        files.file.chmod(0o600)
+    assert point(files=files.paths, in_use_by=pid)["changed"] is False
+    point(state="restored")
+    assert {name: found for name, found in files.state().items() if not name.endswith("~")} == before
+
+
+def test_one_stays_when_the_service_has_ended(point: Run, files: Files, service: Callable[[], int]) -> None:
+    point(files=files.paths)
+    files.change()
+    assert point(files=files.paths, in_use_by=2**22 + 1)["changed"] is False
+
+
+def test_one_that_differs_in_nothing_may_be_taken_anew(point: Run, files: Files, service: Callable[[], int]) -> None:
+    point(files=files.paths, note={"release": "1.0"})
+    assert point(files=files.paths, note={"release": "2.0"}, in_use_by=service())["note"] == {"release": "2.0"}
+
+
+OURS = {"controller": "here", "process": 1, "began": "1", "host": "pmm"}
+THEIRS = {**OURS, "process": 2}
+
+
+@pytest.mark.parametrize("state", ["taken", "restored", "absent"])
+def test_one_of_another_run_is_left_alone(point: Run, files: Files, tmp_path: Path, state: str) -> None:
+    """Whose it is, and for how long, is told; the run's own part decides."""
+    point(files=files.paths, owner=THEIRS)
+    files.change()
+    changed = files.state()
+    os.utime(tmp_path / "lib" / "point" / "contents.json", (0, 0))
+    for check in (True, False):
+        answer = point(check=check, state=state, owner=OURS)
+        assert (answer["changed"], answer["held_by"]) == (False, THEIRS)
+        assert answer["held_for"] > 3600
+        assert answer["held_since"].startswith("19")
+    assert files.state() == changed
+    assert point(state="restored", owner=THEIRS)["changed"] is True
+
+
+def test_one_that_was_taken_over_is_ours(point: Run, files: Files) -> None:
+    point(files=files.paths, owner=THEIRS)
+    assert point(files=files.paths, owner=OURS, take_over=True)["unfinished"] is True
+    assert point(files=files.paths, owner=THEIRS)["held_by"] == OURS
+    assert point(state="absent", owner=OURS)["changed"] is True
+
+
+def test_looking_leaves_nothing(point: Run, tmp_path: Path) -> None:
+    """So a play finds out beforehand whether another one is at it."""
+    assert point(check=True)["unfinished"] is False
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_folders_that_were_not_there_go(point: Run, tmp_path: Path, six_times: Run) -> None:
+    """Not those in which something else lies by now."""
+    ours, data = tmp_path / "etc" / "ours", tmp_path / "srv" / "data"
+    point(files=[str(ours / "a"), str(ours / "b"), str(data / "list")])
+    for folder in (ours, data):
+        folder.mkdir(parents=True)
+    for path in (ours / "a", data / "list", data / "chat.db"):
+        path.touch()
+    expected = [str(path) for path in (ours / "a", data / "list", ours, ours.parent)]
+    answer = six_times(functools.partial(point, state="restored"), lambda: sorted(tmp_path.rglob("*")))
+    assert answer["restored"] == expected
+    assert (ours.parent.exists(), os.listdir(data)) == (False, ["chat.db"])
+
+
+def test_a_folder_with_a_backup_in_it_stays(point: Run, tmp_path: Path) -> None:
+    file = tmp_path / "etc" / "file"
+    point(files=[str(file)])
+    file.parent.mkdir()
+    file.write_text("edited")
+    point(files=[str(file)])
+    foretold = point(check=True, state="restored")
+    answer = point(state="restored")
+    assert answer["restored"] == foretold["restored"] == [str(file)]
+    assert [str(path) for path in file.parent.iterdir()] == answer["backups"]
 
 
 def test_one_that_was_being_taken_when_the_run_was_killed_does_not_count(
@@ -145,6 +258,7 @@ def test_a_damaged_one_is_told(point: Run, files: Files, tmp_path: Path) -> None
     point(files=files.paths)
     (tmp_path / "lib" / "point" / "contents.json").write_text("{}")
     assert "is damaged: remove it" in point(state="restored")["msg"]
+    assert point(state="absent")["changed"] is True
 
 
 def test_without_one_nothing_is_restored(point: Run, files: Files) -> None:
