@@ -69,3 +69,9 @@ def test_the_way_back_by_hand_and_forth_again(host: Host, wait_until_healthy: Ca
     done = play(None, name="roll_back_ai_chat", variables={"ai_chat_release": newer})
     assert done.returncode == 0, done.stdout + done.stderr
     assert newer in host.check_output("curl --silent http://localhost:3001/health")
+
+    assert on_the_controller(*back, "-a", f"state=rolled_back release={OLDER}").returncode == 0
+    assert newer in host.check_output("curl --silent http://localhost:3001/health")
+    done = play(None, name="roll_back_ai_chat")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert OLDER in host.check_output("curl --silent http://localhost:3001/health")
