@@ -218,3 +218,18 @@ def test_remove_data_leaves_nothing(host: Host) -> None:
     known = " -o ".join(f"-path {place}" for place in places)
     left = host.check_output(f"find / \\( {known} \\) -prune -o -iname '*ai*chat*' -print").split()
     assert left == [BY_HAND]
+
+
+def test_a_first_deployment_that_fails_takes_the_package_away_with_all_that_is_the_roles(host: Host) -> None:
+    """To rpm the settings are edited, with the role's variables in them: a copy of them would have the secrets."""
+    host.check_output("setsid python3 -m http.server 3002 </dev/null >/dev/null 2>&1 & echo $! >/run/taker")
+    try:
+        code, said = play(ai_chat_port=3002, ai_chat_health_timeout=8)
+    finally:
+        host.check_output("kill $(cat /run/taker)")
+    assert code != 0
+    assert "There was no chat backend on this server before" in said
+    assert host.run(f"rpm --query {PACKAGE}").rc == 1
+    assert host.check_output("find /etc /srv/aichat-backend -name '*.rpmsave' 2>/dev/null || true") == ""
+    gone = (PROGRAM, HOME, "/etc/supervisord.d/ai-chat.ini", "/etc/aichat-backend", "/var/lib/aichat-backend")
+    assert [path for path in gone if host.file(path).exists] == []
