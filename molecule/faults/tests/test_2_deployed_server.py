@@ -151,9 +151,10 @@ def test_what_was_being_put_back_when_it_was_killed_is_put_back_by_the_next_play
 ) -> None:
     """The release has gone back, the files have not. What may have been edited meanwhile is kept beside them."""
     before = state(host)
+    variables = second | fault.variables | {"ai_chat_health_timeout": 1}
 
-    said = kill_at("Put back the files", host, newer, second | fault.variables)
-    done = deploy(newer=True, **second | fault.variables)
+    said = kill_at("Put back the files", host, newer, variables)
+    done = deploy(newer=True, **variables)
 
     assert shown(said) == []
     assert "The server is as it was before this play" in " ".join((done.stdout + done.stderr).split())
