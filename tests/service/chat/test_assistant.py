@@ -36,7 +36,7 @@ from aichat_backend.storage.turns import SqlTurnStore
 from aichat_backend.telemetry.metrics import Metrics
 from fakes.assistants import HERE, answering, held, runs_of
 from fakes.backend import eventually
-from fakes.conversations import approval_of_calls, texts
+from fakes.conversations import all_messages, approval_of_calls, texts
 from fakes.reading import events_of
 from fakes.scripted import PATIENCE_SECONDS, ScriptedProvider
 from fakes.toolbox import FakeToolbox, tool
@@ -216,7 +216,7 @@ async def test_what_a_stopped_answer_has_cost_is_estimated_and_counted(
     assert (spent.model, spent.answers) == ("m", 1)
     assert 1_000 < spent.input_tokens < 2_000
     assert 1_500 < spent.output_tokens < 2_500
-    answer = (await stores.conversations.history("1", "s"))[-1]
+    answer = (await all_messages(stores.conversations, "1", "s"))[-1]
     assert answer.usage is None, "an estimate is not told as what the provider counted"
 
 
@@ -233,7 +233,7 @@ async def test_an_approval_waits_again_when_its_tools_cannot_be_reached(
             await refused.answer()
 
         assert events_of(refused.log.after(0))[-1].data["type"] == "error"
-        assert (await stores.conversations.history("1", "s"))[-1] == waiting
+        assert (await all_messages(stores.conversations, "1", "s"))[-1] == waiting
         toolbox.offered, toolbox.away = [query], set()
         await assistant.decide("1", "s", Decision(waiting.id, approved=True))
         await provider.asked()
@@ -253,7 +253,7 @@ async def test_an_approval_waits_again_when_the_service_stops_before_its_tools_a
         await assistant.drain(0)
 
     assert toolbox.calls == []
-    assert (await stores.conversations.history("1", "s"))[-1] == waiting
+    assert (await all_messages(stores.conversations, "1", "s"))[-1] == waiting
 
 
 async def test_an_approval_waits_again_when_its_run_is_stopped_before_it_begins(
@@ -267,7 +267,7 @@ async def test_an_approval_waits_again_when_its_run_is_stopped_before_it_begins(
         run.stop(MessageStatus.STOPPED)
         await run.ended()
 
-        assert (await stores.conversations.history("1", "s"))[-1] == waiting
+        assert (await all_messages(stores.conversations, "1", "s"))[-1] == waiting
     assert toolbox.calls == []
 
 
@@ -284,7 +284,7 @@ async def test_an_approval_waits_again_when_the_service_stops_while_other_server
         await assistant.drain(0)
 
     assert toolbox.calls == []
-    assert (await stores.conversations.history("1", "s"))[-1] == waiting
+    assert (await all_messages(stores.conversations, "1", "s"))[-1] == waiting
 
 
 async def test_another_user_s_run_is_not_found(assistant: Assistant) -> None:
@@ -486,7 +486,9 @@ async def test_draining_interrupts_what_does_not_end_in_time(
     await assistant.drain(0.01)
 
     assert call.left.is_set()
-    assert [message.status for message in await stores.conversations.history("1", "s")][-1] is MessageStatus.INTERRUPTED
+    assert [message.status for message in await all_messages(stores.conversations, "1", "s")][
+        -1
+    ] is MessageStatus.INTERRUPTED
     assert [event.data["type"] for event in events_of(run.log.after(0))] == ["message", "error"]
     with pytest.raises(Unavailable, match="restarting"):
         await run.answer()

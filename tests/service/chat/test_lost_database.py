@@ -25,7 +25,7 @@ from aichat_backend.errors import Conflict, TakenOver, Unavailable
 from aichat_backend.storage.errors import DatabaseUnavailable
 from fakes.assistants import answering, held, open_stores
 from fakes.backend import eventually
-from fakes.conversations import texts
+from fakes.conversations import all_messages, texts
 from fakes.reading import events_of
 from fakes.scripted import Call, ScriptedProvider
 from fakes.toolbox import FakeToolbox, tool
@@ -75,7 +75,7 @@ def told(run: Run) -> list[str]:
 
 
 async def statuses(stores: Stores) -> list[tuple[str, MessageStatus]]:
-    return [(message.text, message.status) for message in await stores.conversations.history("1", "s")]
+    return [(message.text, message.status) for message in await all_messages(stores.conversations, "1", "s")]
 
 
 async def test_an_answer_is_stored_once_the_database_is_back_and_only_then_told(
@@ -145,7 +145,7 @@ async def test_an_approval_that_is_stored_late_waits_in_the_history(
         await run.ended()
         assert told(run) == ["error"]
 
-        (_, asking) = await stores.conversations.history("1", "s")
+        (_, asking) = await all_messages(stores.conversations, "1", "s")
         decided = await assistant.decide("1", "s", Decision(asking.id, approved=False))
         (await provider.asked()).say("Not done.")
         provider.calls[-1].finish()

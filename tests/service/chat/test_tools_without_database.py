@@ -21,6 +21,7 @@ from aichat_backend.chat.runs import Run
 from aichat_backend.chat.tools import ToolPolicy
 from fakes.assistants import HERE, answering, stores_at
 from fakes.backend import eventually
+from fakes.conversations import all_messages
 from fakes.postgres import postgres_server
 from fakes.reading import events_of
 from fakes.scripted import ScriptedProvider
@@ -101,7 +102,7 @@ async def test_a_tool_does_not_run_and_the_answer_goes_on(
 
     assert toolbox.calls == []
     assert await stores.audit.entries() == ()
-    (_, answer) = await stores.conversations.history("1", "s")
+    (_, answer) = await all_messages(stores.conversations, "1", "s")
     assert told(answer) == ["I look.", "c", NOT_NOTED, "I could not look."]
 
 
@@ -114,7 +115,7 @@ async def test_nor_does_what_the_user_has_approved(
     call.finish()
     await asking.ended()
     toolbox.on_the_way = asyncio.Event()
-    (_, question) = await stores.conversations.history("1", "s")
+    (_, question) = await all_messages(stores.conversations, "1", "s")
     run = await assistant.decide("1", "s", Decision(question.id, approved=True))
     await eventually(lambda: len(toolbox.reached_for) > 0)
     await asyncio.to_thread(place.take_away)
@@ -123,7 +124,7 @@ async def test_nor_does_what_the_user_has_approved(
 
     assert toolbox.calls == []
     assert [entry.action for entry in await stores.audit.entries()] == [AuditAction.APPROVED]
-    assert told((await stores.conversations.history("1", "s"))[-1]) == [NOT_NOTED, "It is not dropped."]
+    assert told((await all_messages(stores.conversations, "1", "s"))[-1]) == [NOT_NOTED, "It is not dropped."]
 
 
 def told(message: Message) -> list[str]:

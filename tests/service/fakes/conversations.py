@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from msgspec.structs import replace
@@ -47,4 +48,10 @@ async def ask(store: TurnStore, user_id: str, session_id: str | None, text: str 
 
 async def texts(store: ConversationStore, user_id: str, session_id: str) -> list[str]:
     """What was said in a session, oldest first."""
-    return [message.text for message in await store.history(user_id, session_id)]
+    return [message.text for message in await all_messages(store, user_id, session_id)]
+
+
+async def all_messages(store: ConversationStore, user_id: str, session_id: str) -> Sequence[Message]:
+    """The messages of a session, oldest first."""
+    page = await store.list_messages(user_id, session_id, page=1, limit=1_000_000)
+    return page.items

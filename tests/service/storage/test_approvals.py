@@ -23,7 +23,7 @@ from aichat_backend.errors import ChatError, Conflict, InvalidRequest, NotFound
 from aichat_backend.storage.database import Database
 from aichat_backend.storage.turns import SqlTurnStore
 from fakes.clock import SteppingClock
-from fakes.conversations import answer, approval_of_calls, ask
+from fakes.conversations import all_messages, answer, approval_of_calls, ask
 from fakes.processes import STARTS_PROCESSES
 from fakes.stores import HERE, Store
 
@@ -42,7 +42,7 @@ async def pending(store: Store, *call_ids: str, **changes: object) -> Message:
 
 async def stored(store: Store, message: Message) -> Approval:
     """The approval as it stands in the history, which the list must show alike."""
-    (found,) = [known for known in await store.history(ANN, "s") if known.id == message.id]
+    (found,) = [known for known in await all_messages(store, ANN, "s") if known.id == message.id]
     listed = (await store.list_messages(ANN, "s", page=None, limit=100)).items
     assert found in listed
     assert found.approval is not None
@@ -58,7 +58,7 @@ async def refused(store: Store, decision: Decision, user_id: str = ANN, session_
 async def test_a_message_shows_its_approval_as_it_was_asked(store: Store) -> None:
     message = await pending(store)
 
-    assert (await store.history(ANN, "s"))[-1] == message
+    assert (await all_messages(store, ANN, "s"))[-1] == message
     assert (await store.list_messages(ANN, "s", page=1, limit=9)).items[-1] == message
 
 
@@ -86,7 +86,7 @@ async def test_a_decision_is_kept_and_is_the_turns_to_carry_out(
     turn = await store.decide_turn(ANN, "s", decision)
 
     assert turn.decision == decision
-    assert turn.history == await store.history(ANN, "s")
+    assert turn.history == await all_messages(store, ANN, "s")
     assert turn.message.id == message.id
     assert turn.session == await store.get_session(ANN, "s")
     assert turn.session.updated_at > before.updated_at
@@ -124,7 +124,7 @@ async def test_an_approval_that_is_gone_is_not_returned(store: Store) -> None:
 
     await store.return_approval(turn)
 
-    assert await store.history(ANN, "s") == ()
+    assert await all_messages(store, ANN, "s") == ()
 
 
 async def test_the_answer_follows_the_approval(store: Store) -> None:
@@ -134,7 +134,7 @@ async def test_the_answer_follows_the_approval(store: Store) -> None:
 
     assert await store.close_turn(turn, done)
 
-    assert await store.history(ANN, "s") == (*turn.history, done)
+    assert await all_messages(store, ANN, "s") == (*turn.history, done)
 
 
 async def test_without_a_session_an_approval_is_found_wherever_it_is(store: Store) -> None:
@@ -151,13 +151,13 @@ async def test_without_a_session_an_approval_is_found_wherever_it_is(store: Stor
 async def test_a_second_decision_is_refused(store: Store, first: bool, second: bool) -> None:
     message = await pending(store)
     await store.decide_turn(ANN, "s", Decision(message.id, first))
-    before = await store.history(ANN, "s")
+    before = await all_messages(store, ANN, "s")
     session = await store.get_session(ANN, "s")
 
     error = await refused(store, Decision(message.id, second, frozenset({"who?"})))
 
     assert (type(error), error.code) == (Conflict, "approval_decided")
-    assert await store.history(ANN, "s") == before
+    assert await all_messages(store, ANN, "s") == before
     assert await store.get_session(ANN, "s") == session
 
 
@@ -168,7 +168,7 @@ async def test_what_is_asked_next_supersedes_it(store: Store) -> None:
 
     approval = await stored(store, message)
     assert (approval.status, approval.approved_ids) == (ApprovalStatus.SUPERSEDED, ())
-    assert turn.history == await store.history(ANN, "s")
+    assert turn.history == await all_messages(store, ANN, "s")
     assert (await refused(store, Decision(message.id, approved=True))).code == "approval_decided"
 
 
@@ -225,7 +225,7 @@ async def test_too_late_it_can_only_be_denied(store: Store, clock: SteppingClock
 @pytest.mark.parametrize("approval_id", ["never-was", "", "a\0b", "half a \ud83d tortoise"])
 async def test_a_foreign_approval_is_as_missing_as_one_that_never_was(store: Store, approval_id: str) -> None:
     message = await pending(store)
-    question, _ = await store.history(ANN, "s")
+    question, _ = await all_messages(store, ANN, "s")
 
     errors = [
         await refused(store, Decision(message.id, approved=True), BOB),

@@ -36,7 +36,7 @@ from aichat_backend.errors import ChatError, Conflict, InvalidRequest, NotFound,
 from aichat_backend.storage.database import Database
 from aichat_backend.storage.files import SqlFileStore
 from fakes.clock import SteppingClock
-from fakes.conversations import answer, approval_of_calls
+from fakes.conversations import all_messages, answer, approval_of_calls
 from fakes.postgres import PostgresServer
 from fakes.sql import column, rows
 from fakes.stores import Store
@@ -305,7 +305,7 @@ class Conversations(RuleBasedStateMachine):
             listed = self.runner.run(self.store.list_sessions(user, page=1, limit=100))
             assert [session.id for session in listed.items] == known
             for name in known:
-                said = self.runner.run(self.store.history(user, name))
+                said = self.runner.run(all_messages(self.store, user, name))
                 assert list(said) == self.model.sessions[user, name].messages
 
     @invariant()

@@ -13,7 +13,7 @@ from aichat_backend.chat.turns import OpenedTurn
 from aichat_backend.errors import NotFound
 from aichat_backend.storage.database import Database
 from fakes.clock import SteppingClock
-from fakes.conversations import answer, ask, texts
+from fakes.conversations import all_messages, answer, ask, texts
 from fakes.sql import column
 from fakes.stores import Store
 
@@ -92,7 +92,7 @@ async def test_a_question_opens_a_session_under_a_fresh_id(store: Store) -> None
 
     assert await store.get_session(ANN, turn.session.id) == turn.session
     assert turn.session.title == "Dashboards"
-    assert await store.history(ANN, turn.session.id) == (turn.message,)
+    assert await all_messages(store, ANN, turn.session.id) == (turn.message,)
     assert (turn.message.role, turn.message.text) == (Role.USER, "Why?")
     assert turn.message.context == {"dashboard": "MySQL"}
 
@@ -116,7 +116,7 @@ async def test_an_answer_is_stored_with_all_that_belongs_to_it(store: Store) -> 
 
     assert await store.close_turn(turn, given)
 
-    assert await store.history(ANN, turn.session.id) == (turn.message, given)
+    assert await all_messages(store, ANN, turn.session.id) == (turn.message, given)
 
 
 async def test_without_a_page_the_newest_messages_come_oldest_first(store: Store) -> None:
@@ -190,7 +190,7 @@ async def test_an_answer_whose_question_is_gone_is_not_stored(store: Store, take
 
 async def _everything(store: Store) -> list[object]:
     sessions = (await store.list_sessions(ANN, page=1, limit=100)).items
-    return [(session, await store.history(ANN, session.id)) for session in sessions]
+    return [(session, await all_messages(store, ANN, session.id)) for session in sessions]
 
 
 async def test_an_answer_to_another_users_question_is_not_stored(store: Store) -> None:
@@ -213,7 +213,6 @@ CALLS: dict[str, Callable[[Store, str, str], Awaitable[object]]] = {
     "clear": lambda store, user, session: store.clear_messages(user, session),
     "newest messages": lambda store, user, session: store.list_messages(user, session, page=None, limit=50),
     "messages": lambda store, user, session: store.list_messages(user, session, page=1, limit=50),
-    "history": lambda store, user, session: store.history(user, session),
 }
 
 

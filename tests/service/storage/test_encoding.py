@@ -26,7 +26,7 @@ from aichat_backend.chat.parts import (
 from aichat_backend.chat.text import is_well_formed
 from aichat_backend.storage.encoding import decode_parts, encode, with_repaired_text
 from aichat_backend.storage.text import is_plain
-from fakes.conversations import answer, ask
+from fakes.conversations import all_messages, answer, ask
 from fakes.stores import Store
 
 pytestmark = pytest.mark.thorough
@@ -139,7 +139,7 @@ async def test_what_a_provider_wants_back_comes_back_byte_exact(store: Store, da
 
     assert await store.close_turn(turn, given)
 
-    assert (await store.history("1", "s"))[-1].parts == given.parts
+    assert (await all_messages(store, "1", "s"))[-1].parts == given.parts
 
 
 async def test_what_is_opened_is_what_is_stored(store: Store) -> None:
@@ -147,5 +147,5 @@ async def test_what_is_opened_is_what_is_stored(store: Store) -> None:
 
     turn = await store.open_turn("1", "s", title="t", parts=(TextPart("See."), broken), context={})
 
-    assert turn.history == await store.history("1", "s")
+    assert turn.history == await all_messages(store, "1", "s")
     assert turn.message.attachments[0].filename == "half a \ufffd tortoise\0.txt"

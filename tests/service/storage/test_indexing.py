@@ -15,7 +15,7 @@ from aichat_backend.storage.conversations import SqlConversationStore
 from aichat_backend.storage.database import Database
 from aichat_backend.storage.runs import SqlRunStore
 from fakes.clock import SteppingClock
-from fakes.conversations import answer, approval_of_calls, ask
+from fakes.conversations import all_messages, answer, approval_of_calls, ask
 from fakes.sql import column
 from fakes.stores import Store
 
@@ -134,5 +134,5 @@ async def test_sessions_that_go_at_the_same_moment_leave_nothing(
         await asyncio.gather(store.delete_session(ANN, f"s{number}"), runs.keep({}, [turn.run_id]))
 
     with pytest.raises(NotFound):
-        await store.history(ANN, "s0")
+        await all_messages(store, ANN, "s0")
     assert await column(database, "SELECT count(*) FROM search_documents") == [0]

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from aichat_backend.storage.database import Database
+from fakes.conversations import all_messages
 from fakes.processes import STARTS_PROCESSES
 from fakes.sql import column
 from fakes.stores import Store
@@ -29,7 +30,7 @@ async def test_every_reported_message_survives_a_kill(empty_url: str, kind: str,
         (user_id, message.id)
         for user_id in ("1", "2")
         if (await store.list_sessions(user_id, page=1, limit=1)).total
-        for message in await store.history(user_id, "s")
+        for message in await all_messages(store, user_id, "s")
     }
     verdict = await column(database, "PRAGMA integrity_check") if kind == "sqlite" else ["ok"]
     await database.close()

@@ -14,7 +14,7 @@ from aichat_backend.errors import NotFound
 from aichat_backend.storage import leaving
 from aichat_backend.storage.database import Database
 from aichat_backend.storage.files import SqlFileStore
-from fakes.conversations import ask, texts
+from fakes.conversations import all_messages, ask, texts
 from fakes.sql import column
 from fakes.stores import Store
 
@@ -47,7 +47,7 @@ async def test_a_long_session_is_gone_at_once_and_its_messages_soon(
     assert (await store.list_sessions(ANN, page=1, limit=9)).total == 0
     assert (await store.find_sessions(ANN, "question", page=1, limit=9)).total == 0
     with pytest.raises(NotFound):
-        await store.history(ANN, long)
+        await all_messages(store, ANN, long)
     assert await number_of_messages(database) == 3
     await store.remove_left(ANN)
     assert await column(database, "SELECT pk FROM sessions") == []

@@ -30,7 +30,7 @@ from aichat_backend.storage.files import SqlFileStore
 from aichat_backend.storage.rows import session_row
 from aichat_backend.storage.tables import metadata, sessions
 from aichat_backend.storage.turns import SqlTurnStore
-from fakes.conversations import answer, approval_of_calls, ask, texts
+from fakes.conversations import all_messages, answer, approval_of_calls, ask, texts
 from fakes.databases import ON_POSTGRES
 from fakes.postgres import PostgresServer, postgres_server
 from fakes.sql import change, column
@@ -80,7 +80,7 @@ async def test_while_the_server_is_away_everything_is_unavailable_and_then_all_i
 
     for call in (
         own_database.ping(),
-        store.history("1", "s"),
+        all_messages(store, "1", "s"),
         ask(store, "1", "s"),
         store.close_turn(turn, answer("x")),
     ):

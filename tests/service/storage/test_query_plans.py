@@ -36,7 +36,6 @@ Statement = Select[*tuple[Any, ...]] | Update | Delete
 LIST = "sessions USING COVERING INDEX ix_sessions_user_id_updated_at_pk (user_id=?)"
 ALL_OF_USER = "INDEX ix_sessions_user_id_updated_at_pk (user_id=?)"
 SESSION = "sqlite_autoindex_sessions_1 (id=? AND user_id=?)"
-ALL = "messages USING INDEX sqlite_autoindex_messages (session_pk=?)"
 PAGE = "messages USING INDEX sqlite_autoindex_messages (session_pk=? AND position>? AND position<?)"
 LATER = "INDEX sqlite_autoindex_messages (session_pk=? AND position>?)"
 OWNER = "sqlite_autoindex_owners_1 (user_id=?)"
@@ -88,7 +87,6 @@ STATEMENTS: dict[str, tuple[Statement, set[str]]] = {
     "rename": (queries.RENAME_SESSION, {SESSION}),
     "set title": (queries.SET_TITLE, {SESSION}),
     "messages page": (queries.MESSAGES_PAGE, {PAGE, SESSION, HAS}),
-    "all messages": (queries.ALL_MESSAGES, {ALL, SESSION, HAS}),
     "number of messages": (queries.NUMBER_OF_MESSAGES, {SESSION}),
     "later messages": (queries.LATER_MESSAGES, {LATER}),
     "move message": (queries.MOVE_MESSAGE, {f"messages {ROW}"}),

@@ -24,7 +24,7 @@ from aichat_backend.storage.runs import SqlRunStore
 from aichat_backend.storage.turns import SqlTurnStore
 from aichat_backend.storage.usage import SqlUsageStore
 from fakes.clock import SteppingClock
-from fakes.conversations import answer, approval_of_calls, ask, texts
+from fakes.conversations import all_messages, answer, approval_of_calls, ask, texts
 from fakes.messages import start
 from fakes.sql import change, column
 from fakes.stores import HERE, Store
@@ -125,7 +125,7 @@ async def test_what_is_kept_of_a_dead_run_becomes_an_interrupted_answer(
     kept_at = clock.now + clock.step
     await die(runs, turn, KeptDraft(parts, Usage(3, 4), "m"))
 
-    (_, reply) = await store.history(ANN, "s")
+    (_, reply) = await all_messages(store, ANN, "s")
     assert reply.status is MessageStatus.INTERRUPTED
     assert reply.role is Role.ASSISTANT
     assert (reply.text, reply.model, reply.usage) == ("Because \N{REPLACEMENT CHARACTER}", "m", Usage(3, 4))
@@ -140,14 +140,14 @@ async def test_an_estimate_is_for_the_account_alone(store: Store, runs: SqlRunSt
 
     await die(runs, turn, KeptDraft((TextPart("Be"),), Usage(3, 4, estimated=True), "m"))
 
-    assert (await store.history(ANN, "s"))[-1].usage is None
+    assert (await all_messages(store, ANN, "s"))[-1].usage is None
     assert await usage.spent_today(ANN) == 7
 
 
 async def test_a_run_that_died_before_it_said_anything_is_interrupted_too(store: Store, runs: SqlRunStore) -> None:
     await die(runs, await ask(store, ANN, "s"))
 
-    (_, reply) = await store.history(ANN, "s")
+    (_, reply) = await all_messages(store, ANN, "s")
     assert (reply.status, reply.parts) == (MessageStatus.INTERRUPTED, ())
 
 
@@ -157,7 +157,7 @@ async def test_calls_without_a_result_may_have_run(store: Store, runs: SqlRunSto
 
     await die(runs, turn, KeptDraft((*calls, ToolResultPart("done", "drop_db", "dropped"))))
 
-    (_, reply) = await store.history(ANN, "s")
+    (_, reply) = await all_messages(store, ANN, "s")
     results = {part.call_id: part.text for part in reply.parts if isinstance(part, ToolResultPart)}
     assert results == {"done": "dropped", "cut": MAY_HAVE_RUN}
 
@@ -169,7 +169,7 @@ async def test_an_approval_stays_decided_and_what_it_allowed_may_have_run(store:
 
     await die(runs, turn)
 
-    (_, asked, reply) = await store.history(ANN, "s")
+    (_, asked, reply) = await all_messages(store, ANN, "s")
     assert asked.approval is not None
     assert asked.approval.status is ApprovalStatus.APPROVED
     results = {part.call_id: part for part in reply.parts if isinstance(part, ToolResultPart)}
@@ -207,7 +207,7 @@ async def test_of_two_processes_that_notice_one_interrupts(store: Store, elsewhe
     sign = await sign_of(both[0], turn)
 
     assert sorted(await asyncio.gather(*(runs.interrupt(sign) for runs in both))) == [False, True]
-    assert len(await store.history(ANN, "s")) == 2
+    assert len(await all_messages(store, ANN, "s")) == 2
 
 
 async def test_a_run_that_shows_life_again_is_left_alone(store: Store, runs: SqlRunStore) -> None:
@@ -309,7 +309,7 @@ async def test_what_led_to_calls_is_kept_and_noted_at_once(store: Store, runs: S
         (AuditAction.TOOL_STARTED, "b"),
     ]
     await die(runs, turn)
-    (_, reply) = await store.history(ANN, "s")
+    (_, reply) = await all_messages(store, ANN, "s")
     assert reply.parts[:2] == calls
 
 

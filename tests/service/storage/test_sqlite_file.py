@@ -18,7 +18,7 @@ from sqlalchemy import Connection, text
 
 from aichat_backend.storage.database import Database
 from aichat_backend.storage.errors import DamagedDatabase, InaccessibleDatabase, StorageError, UnsupportedDatabase
-from fakes.conversations import ask
+from fakes.conversations import all_messages, ask
 from fakes.databases import ON_SQLITE
 from fakes.stores import Store
 
@@ -104,7 +104,7 @@ async def test_what_was_stored_is_there_after_opening_again(path: Path, scheme: 
 
     database = await Database.open(f"{scheme}:///{path}")
     await database.upgrade()
-    assert await Store(database).history("1", turn.session.id) == (turn.message,)
+    assert await all_messages(Store(database), "1", turn.session.id) == (turn.message,)
     await database.close()
 
 

@@ -16,7 +16,7 @@ from aichat_backend.storage.pins import SqlToolPins
 from aichat_backend.storage.runs import SqlRunStore
 from aichat_backend.storage.tables import metadata
 from aichat_backend.storage.usage import SqlUsageStore
-from fakes.conversations import answer, approval_of_calls, ask, texts
+from fakes.conversations import all_messages, answer, approval_of_calls, ask, texts
 from fakes.sql import rows
 from fakes.stores import Store
 
@@ -30,7 +30,7 @@ async def test_a_message_keeps_its_text_to_the_letter(store: Store, text: str) -
     turn = await store.open_turn("1", "s", title="t", parts=(TextPart(text),), context={text[:9]: text})
     await store.close_turn(turn, answer(text))
 
-    question, reply = await store.history("1", "s")
+    question, reply = await all_messages(store, "1", "s")
 
     assert question.text == reply.text == text
     assert question.context == {text[:9]: text}
@@ -82,7 +82,7 @@ async def test_an_answer_with_broken_characters_is_repaired_rather_than_lost(sto
 
     assert await store.close_turn(turn, answer(ReasoningPart(LONE), "pair \ud83d\udc22, alone \udc22."))
 
-    reply = (await store.history("1", "s"))[-1]
+    reply = (await all_messages(store, "1", "s"))[-1]
     assert reply.parts[0] == ReasoningPart("half a \N{REPLACEMENT CHARACTER} tortoise")
     assert reply.text == "pair 🐢, alone \N{REPLACEMENT CHARACTER}."
 
@@ -95,7 +95,7 @@ async def test_an_impossible_id_names_no_session(store: Store, session_id: str) 
         store.delete_session("1", session_id),
         store.clear_messages("1", session_id),
         store.list_messages("1", session_id, page=None, limit=1),
-        store.history("1", session_id),
+        all_messages(store, "1", session_id),
     ):
         with pytest.raises(NotFound):
             await attempt

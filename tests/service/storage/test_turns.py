@@ -11,7 +11,7 @@ from aichat_backend.chat.turns import OpenedTurn
 from aichat_backend.errors import Conflict, InvalidRequest, NotFound
 from aichat_backend.storage import turns
 from aichat_backend.storage.database import Database
-from fakes.conversations import answer, approval_of_calls, ask, texts
+from fakes.conversations import all_messages, answer, approval_of_calls, ask, texts
 from fakes.sql import column
 from fakes.stores import Store
 
@@ -30,7 +30,7 @@ async def test_a_question_comes_with_all_that_was_said_before_it(store: Store) -
     await answered(store, "one?", answer("one."))
     turn = await ask(store, ANN, "s", "two?")
 
-    assert turn.history == await store.history(ANN, "s")
+    assert turn.history == await all_messages(store, ANN, "s")
     assert [message.text for message in turn.history] == ["one?", "one.", "two?"]
     assert (turn.message, turn.decision, turn.replaces) == (turn.history[-1], None, ())
 
@@ -94,7 +94,7 @@ async def test_an_answer_tells_its_model(store: Store) -> None:
     )
     await answered(store, "why?", given)
 
-    reply = (await store.history(ANN, "s"))[-1]
+    reply = (await all_messages(store, ANN, "s"))[-1]
     assert reply.model == "claude-opus-4-5"
     assert reply.usage == Usage(2**31 - 1, 1)
 
@@ -144,7 +144,7 @@ async def test_asking_for_another_answer_supersedes_a_pending_approval(store: St
 
     await store.reopen_turn(ANN, "s")
 
-    (_, pending) = await store.history(ANN, "s")
+    (_, pending) = await all_messages(store, ANN, "s")
     assert pending.approval is not None
     assert pending.approval.status is ApprovalStatus.SUPERSEDED
     with pytest.raises(Conflict):
@@ -183,7 +183,7 @@ async def test_nobody_answers_for_somebody_else_again(store: Store, session_id: 
 
 async def test_an_answer_replaces_nothing_of_another_user(store: Store) -> None:
     await answered(store, "one?", answer("one."))
-    (_, hers) = await store.history(ANN, "s")
+    (_, hers) = await all_messages(store, ANN, "s")
     his = await ask(store, BOB, "s", "mine?")
 
     misled = OpenedTurn(run_id=his.run_id, session=his.session, history=his.history, replaces=(hers.id,))

@@ -16,7 +16,7 @@ from aichat_backend.chat.parts import ReasoningPart, Role, TextPart, Usage
 from aichat_backend.storage.database import Database
 from aichat_backend.storage.files import SqlFileStore
 from aichat_backend.storage.schema import migration_settings
-from fakes.conversations import answer, approval_of_calls, ask, texts
+from fakes.conversations import all_messages, answer, approval_of_calls, ask, texts
 from fakes.databases import ON_SQLITE
 from fakes.sql import column
 from fakes.stores import Store
@@ -82,7 +82,7 @@ async def test_every_conversation_is_there_as_it_was(upgraded: Database) -> None
         Session("empty", "1", "Nothing", THEN, THEN),
         Session("s", "1", "Straße \N{REPLACEMENT CHARACTER}", THEN, THEN),
     )
-    assert await store.history("1", "s") == (
+    assert await all_messages(store, "1", "s") == (
         Message(
             id="q",
             role=Role.USER,

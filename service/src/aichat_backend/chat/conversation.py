@@ -131,9 +131,6 @@ class ConversationStore(Protocol):
     async def set_title(self, user_id: str, session_id: str, title: str, *, instead_of: str) -> bool:
         """Change the title if it is still that one; tells whether it was. Not an activity: `updated_at` stays."""
 
-    async def history(self, user_id: str, session_id: str) -> Sequence[Message]:
-        """All messages of the session, oldest first."""
-
     async def take_all(self, user_id: str) -> None:
         """Take from the user at once all there is: sessions, messages, files, approvals, usage."""
 

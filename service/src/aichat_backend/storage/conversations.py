@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from asyncio import Lock, Semaphore
-from collections.abc import Callable, Sequence
+from asyncio import Lock
+from collections.abc import Callable
 from weakref import WeakValueDictionary
 
 from msgspec.structs import replace
@@ -29,9 +29,6 @@ from aichat_backend.storage.text import storable, storable_title
 LONGEST_QUERY = 1000
 """Characters of a search."""
 
-_WHOLE_AT_A_TIME = 2
-"""Sessions that are read whole: fewer than there are readers, some of whom stay free for what is short."""
-
 
 class SqlConversationStore:
     """Conversations in SQL. A session's `updated_at` moves with what users do to it; here, rename and clear it."""
@@ -42,7 +39,6 @@ class SqlConversationStore:
         self._new_id = new_id
         self._searches: WeakValueDictionary[str, Lock] = WeakValueDictionary()
         """What each user's searches wait for, while there are some."""
-        self._reading_whole = Semaphore(_WHOLE_AT_A_TIME)
 
     async def create_session(self, user_id: str, title: str) -> Session:
         """A new, empty session under a fresh random id."""
@@ -176,17 +172,6 @@ class SqlConversationStore:
             return Page(tuple(map(message_of, rows)), page or 1, limit, total)
 
         return await self._database.read(read)
-
-    async def history(self, user_id: str, session_id: str) -> Sequence[Message]:
-        """All messages of the session, oldest first."""
-        parameters = named(user_id, session_id)
-
-        def read(connection: Connection) -> Sequence[Message]:
-            the_session(connection, queries.SESSION, parameters)
-            return tuple(map(message_of, connection.execute(queries.ALL_MESSAGES, parameters)))
-
-        async with self._reading_whole:
-            return await self._database.read(read)
 
 
 def _remove(connection: Connection, parameters: dict[str, str]) -> None:

@@ -123,10 +123,12 @@ COUNT_SESSIONS_LESS = (
 DELETE_OWNER = delete(owners).where(owners.c.user_id == bindparam("owner"))
 
 
-_MESSAGES = select(*MESSAGE_COLUMNS).select_from(messages.outerjoin(approvals)).where(IN_SESSION)
-
-ALL_MESSAGES = _MESSAGES.order_by(messages.c.position)
-MESSAGES_PAGE = ALL_MESSAGES.where(messages.c.position.between(bindparam("first"), bindparam("last")))
+MESSAGES_PAGE = (
+    select(*MESSAGE_COLUMNS)
+    .select_from(messages.outerjoin(approvals))
+    .where(IN_SESSION, messages.c.position.between(bindparam("first"), bindparam("last")))
+    .order_by(messages.c.position)
+)
 NUMBER_OF_MESSAGES = select(sessions.c.message_count).where(IS_SESSION)
 """No row when the user has no such session."""
 
