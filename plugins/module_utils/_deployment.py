@@ -56,6 +56,7 @@ class Deployment:
     keep: int
     run: RunCommand
     supplies: _supplies.Supplies = field(default_factory=_supplies.Supplies)
+    needed: tuple[str, ...] = ()
 
     def plan(self) -> Plan:
         """Look at the host and decide."""
@@ -64,9 +65,9 @@ class Deployment:
         present = self._present(wanted)
         release = present or self._new_release(base)
         removed = set(self.store.unfinished()) - ({release.name} if present is None else set())
-        pinned = {release.name, self.store.current() or release.name}
+        pinned = {release.name, self.store.current() or release.name, *self.needed}
         keep = self.keep if present is not None else self.keep - 1
-        removed.update(self.store.surplus(keep, pinned))
+        removed.update(Switches(self.store).surplus(keep, pinned))
         return Plan(release, present is None, self.store.current() != release.name, sorted(removed))
 
     def _wanted_interpreter(self) -> _interpreters.Interpreter | None:

@@ -83,11 +83,6 @@ class ReleaseStore:
         except OSError:
             raise ReleaseProblem(f"{self.current_link} is not a symbolic link: move it away.") from None
 
-    def surplus(self, keep: int, pinned: set[str]) -> list[str]:
-        """Names beyond the newest ones to keep; pinned ones count and stay."""
-        ordered = sorted((release.name for release in self.finished()), key=lambda name: name not in pinned)
-        return sorted(name for name in ordered[keep:] if name not in pinned)
-
     def finish(self, release: Release) -> None:
         """Write the marker, after everything else has reached the disk."""
         os.sync()

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which releases were current one after the other, so that there is a way back."""
+"""Which releases were current one after the other, so that there is a way back, and which of them stay for it."""
 
 from __future__ import annotations
 
@@ -14,6 +14,10 @@ from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._releases impo
 FORWARD = "present"
 BACK = "rolled_back"
 _REMEMBERED = 20
+
+_GONE_BACK_FROM = 1
+_IN_USE = 2
+_NEVER_IN_USE = (0, 0)
 
 
 class Switches:
@@ -51,6 +55,31 @@ class Switches:
                 return release
         # What the notes do not name was never in use: a release that failed, say.
         return None if made or current is None else self._installed_before(current)
+
+    def surplus(self, keep: int, pinned: set[str]) -> list[str]:
+        """Names beyond the ones to keep; pinned ones count and stay.
+
+        What was never in use goes first: it failed, or was refused. Then what was gone back from,
+        then what was in use the longest ago.
+        """
+        worth = self._worth()
+        ordered = sorted(
+            (release.name for release in self._store.finished()),
+            key=lambda name: (name in pinned, worth.get(name, _NEVER_IN_USE)),
+            reverse=True,
+        )
+        return sorted(name for name in ordered[keep:] if name not in pinned)
+
+    def _worth(self) -> dict[str, tuple[int, int]]:
+        """Of each release that was in use: whether it was gone back from, and when it was so last."""
+        worth: dict[str, tuple[int, int]] = {}
+        before = ""
+        for moment, (name, way) in enumerate(self._made()):
+            if way == BACK and before:
+                worth[before] = (_GONE_BACK_FROM, moment)
+            worth[name] = (_IN_USE, moment)
+            before = name
+        return worth
 
     def _installed_before(self, current: str) -> Release | None:
         """Without any notes, the order of installation tells."""

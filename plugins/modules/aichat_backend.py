@@ -14,7 +14,7 @@ description:
   - Ships the service that comes with this collection from the controller and installs it, with its locked dependencies,
     into a release folder that is never changed afterwards.
     The folder is named after the version and the digest of the content, so the same content is never installed twice.
-  - The switch to a release is one atomic rename. The last few releases are kept.
+  - The switch to a release is one atomic rename. The last few releases that were in use are kept.
   - An installation that was interrupted is recognised, removed and done again.
   - Nothing is restarted; that is for the caller.
 extends_documentation_fragment:
@@ -80,9 +80,17 @@ options:
     description: The user the service runs as. A new release must start for this user before it is used.
     type: str
   keep_releases:
-    description: How many releases to keep, the current one included; at least V(2), so that there is a way back.
+    description:
+      - How many releases to keep, the current one and the one that it follows included; at least V(2), so that there is a way back.
+      - Beyond them, those that never were in use go first, say because they were not healthy; then those that were gone back from;
+        then those that were in use the longest ago.
     type: int
     default: 3
+  needed_releases:
+    description: Releases that stay besides, by the names of their folders, because there may have to be a way back to them.
+    type: list
+    elements: str
+    default: []
   settings:
     description:
       - What the service is going to run with. A release is asked about it before it becomes the current one;
@@ -310,6 +318,7 @@ def deployment_of(module: AnsibleModule, store: ReleaseStore) -> Deployment:
         keep=module.params["keep_releases"],
         run=module.run_command,
         supplies=supplies_of(module.params),
+        needed=tuple(module.params["needed_releases"]),
     )
 
 
@@ -470,6 +479,7 @@ def main() -> None:
             "index_url": {"type": "str", "no_log": True},
             "user": {"type": "str"},
             "keep_releases": {"type": "int", "default": 3},
+            "needed_releases": {"type": "list", "elements": "str", "default": []},
             "settings": {
                 "type": "dict",
                 # Of what is marked further inside, the host's log would show every line.

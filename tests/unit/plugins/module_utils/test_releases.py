@@ -85,15 +85,6 @@ def test_a_folder_in_the_place_of_the_link_is_told(store: ReleaseStore) -> None:
         store.current()
 
 
-def test_the_oldest_are_surplus_and_pinned_ones_stay(store: ReleaseStore) -> None:
-    for age, name in enumerate("dcba"):
-        put(store, name, age)
-    assert store.surplus(3, {"d"}) == ["a"]
-    assert store.surplus(3, {"d", "a"}) == ["b"]
-    assert store.surplus(2, {"d"}) == ["a", "b"]
-    assert store.surplus(4, set()) == []
-
-
 def test_removing_a_release(store: ReleaseStore) -> None:
     put(store, "a")
     store.remove("a")

@@ -21,6 +21,10 @@ Host = Any  # of conftest.py
 SixTimes = Callable[..., dict[str, Any]]
 
 
+def versions(host: Host) -> list[str]:
+    return sorted(name.partition("-")[0] for name in os.listdir(host.root / "releases"))
+
+
 def test_six_times(host: Host, six_times: SixTimes) -> None:
     done = six_times(functools.partial(host.deploy, "1.0"), host.everything)
     assert (done["installed"], done["switched"], done["releases_removed"]) == (True, True, [])
@@ -70,8 +74,38 @@ def test_the_last_three_are_kept(host: Host) -> None:
     removed = host.deploy("4.0")["releases_removed"]
     assert foretold == removed
     assert [name.split("-")[0] for name in removed] == ["1.0"]
-    assert sorted(name.split("-")[0] for name in os.listdir(host.root / "releases")) == ["2.0", "3.0", "4.0"]
+    assert versions(host) == ["2.0", "3.0", "4.0"]
     assert host.deploy("4.0")["changed"] is False
+
+
+def test_releases_that_failed_go_before_those_that_were_in_use(host: Host) -> None:
+    """However many deployments fail, the way back from what is in use stays."""
+    host.deploy("1.0")
+    healthy = os.path.basename(host.deploy("2.0")["release"])
+    for version in ("3.0", "4.0", "5.0"):
+        host.deploy(version)
+        host.run(state="undone", release=healthy)
+    assert versions(host) == ["1.0", "2.0", "5.0"]
+    host.deploy("6.0")
+    assert versions(host) == ["1.0", "2.0", "6.0"]
+
+
+def test_a_release_that_was_refused_goes_before_those_that_were_in_use(host: Host) -> None:
+    host.deploy("1.0")
+    host.deploy("2.0")
+    refused = {"ini": "[program:aichat-backend]\ncommand=/usr/sbin/aichat-backend\n; refuse\n", "environment": {}}
+    assert "not allowed" in host.deploy("3.0", settings=refused)["msg"]
+    host.deploy("4.0")
+    assert versions(host) == ["1.0", "2.0", "4.0"]
+
+
+def test_what_is_needed_to_go_back_stays_after_plays_that_were_killed(host: Host) -> None:
+    """None of their switches was undone: all that is known to work is what was there before them."""
+    healthy = os.path.basename(host.deploy("1.0")["release"])
+    for version in ("2.0", "3.0", "4.0", "5.0"):
+        host.deploy(version, needed_releases=[healthy])
+    assert versions(host) == ["1.0", "4.0", "5.0"]
+    assert host.run(state="undone", release=healthy)["changed"] is True
 
 
 def test_fewer_than_two_cannot_be_kept(host: Host) -> None:
