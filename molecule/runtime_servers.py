@@ -7,8 +7,8 @@ PACKAGES = "pmm-ai-chat-runtime-packages"
 ARCHIVES = "pmm-ai-chat-runtime-archives"
 """Node, uv and Python come from archives."""
 
-FIRST_START = 150.0
-"""Seconds in which a tool server has fetched its package; what takes longer than 30, the service begins again."""
+FIRST_START = 600.0
+"""Seconds in which a tool server has fetched its package, also on a busy machine; after 180 the service tries again."""
 
 
 def address(server: str) -> str:

@@ -6,7 +6,7 @@ from testinfra.host import Host
 
 from controller import play
 from runtime_servers import FIRST_START, PACKAGES, address
-from tool_servers import SHIPPED, wait_until_ready
+from tool_servers import SHIPPED, processes, wait_until_ready
 
 testinfra_hosts = [address(PACKAGES)]
 
@@ -38,6 +38,19 @@ def test_the_command_of_the_documentation_works_for_the_services_user(host: Host
     said = host.run("cd / && python3 -c %s %s %s", _ASK, json.dumps(_HELLO), _COMMAND)
     assert said.rc == 0, said.stderr
     assert json.loads(said.stdout)["result"]["serverInfo"]["name"] == "secure-filesystem-server"
+
+
+def test_a_package_that_npx_was_ended_over_is_installed_anew(host: Host) -> None:
+    """Without a hand: npx itself takes what is there for the whole."""
+    (installed,) = host.check_output("ls -d /srv/aichat-backend/.npm/_npx/*").split()
+    assert host.run(f"rm -r {installed}/package.json {installed}/node_modules/zod").rc == 0
+    before = processes(host)
+
+    host.check_output("supervisorctl restart aichat-backend")
+
+    wait_until_ready(host, SHIPPED, FIRST_START)
+    assert host.file(f"{installed}/node_modules/zod").is_directory
+    assert not set(processes(host)) & set(before)
 
 
 def test_what_debian_does_not_have_is_refused_before_anything_is_touched(host: Host) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +12,7 @@ from mcp_types import CallToolResult
 from starlette.responses import RedirectResponse, Response
 from starlette.types import Receive, Scope, Send
 
+from aichat_backend.mcp import opening
 from fakes.mcp_endpoint import FakeEndpoint, Seen, said, serving, tool
 from fakes.mcp_toolbox import OpenWorkshop
 
@@ -197,6 +199,18 @@ async def test_a_server_that_cannot_be_reached_is_tried_again_until_it_can(
             assert (await shop.toolbox.call(echo, {}, user_id="1")).text == "{}"
         assert (await shop.toolbox.call(echo, {}, user_id="1")).is_error
         await shop.until_state("remote", "failed")
+
+
+async def test_a_server_that_never_answers_is_given_up(
+    open_workshop: OpenWorkshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(opening, "CONNECT_SECONDS", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/mcp"
+        async with open_workshop(remote={"type": "http", "url": url}) as shop:
+            await shop.until_state("remote", "failed")
+
+            assert "did not answer within 0.2 s" in str(shop.status("remote").last_error)
 
 
 async def test_a_request_that_fails_harms_no_other_call(open_workshop: OpenWorkshop) -> None:

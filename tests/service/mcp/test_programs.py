@@ -208,7 +208,7 @@ async def test_a_server_that_reads_nothing_more_is_started_again(
 async def test_a_server_that_never_answers_is_given_up(
     tmp_path: Path, open_workshop: OpenWorkshop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(opening, "CONNECT_SECONDS", 0.2)
+    monkeypatch.setattr(opening, "START_SECONDS", 0.2)
     local = program(tmp_path, mute=True)
     async with open_workshop(local=local.entry) as shop:
         await shop.until_state("local", "failed")

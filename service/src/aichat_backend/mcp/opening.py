@@ -6,7 +6,7 @@ import logging
 import math
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
 import anyio
@@ -23,6 +23,7 @@ from aichat_backend.mcp.endpoint import NOT_TAKEN, endpoint_transport, what_fail
 from aichat_backend.mcp.entries import LISTED_FOR_NOBODY, Command, Endpoint, ServerEntry, Transport
 from aichat_backend.mcp.failures import ServerFailed
 from aichat_backend.mcp.link import Link, watched
+from aichat_backend.mcp.npx import NpxInstallations
 from aichat_backend.mcp.redaction import Redactor
 from aichat_backend.mcp.stderr import StderrTail
 from aichat_backend.mcp.stdio import stdio_transport
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
 
 CONNECT_SECONDS = 30.0
 """A server is first asked in the newer protocol, which an older one may leave unanswered for ten seconds."""
+
+START_SECONDS = 180.0
+"""A server that we start may have to download its package first, over whatever network, on however busy a machine."""
 
 _log = structlog.get_logger(__name__)
 
@@ -51,6 +55,7 @@ class Means(Struct, frozen=True, kw_only=True):
     tls: ssl.SSLContext
     output_bytes: int
     """The most of a tool's output that a model gets."""
+    npx: NpxInstallations
 
 
 def load_means(environment: Mapping[str, str], output_bytes: int) -> Means:
@@ -58,7 +63,12 @@ def load_means(environment: Mapping[str, str], output_bytes: int) -> Means:
     for name in _SDK_LOGGERS:
         if not logging.getLogger(name).isEnabledFor(logging.DEBUG):
             logging.getLogger(name).setLevel(logging.CRITICAL)
-    return Means(environment=environment, tls=httpx2.create_ssl_context(), output_bytes=output_bytes)
+    return Means(
+        environment=environment,
+        tls=httpx2.create_ssl_context(),
+        output_bytes=output_bytes,
+        npx=NpxInstallations(environment),
+    )
 
 
 @asynccontextmanager
@@ -79,15 +89,20 @@ async def open_connection(
     redact = Redactor(entry.secrets)
     stderr = StderrTail(entry.name, redact)
     link = Link(on_event, lambda: stderr.last_words)
+    patience = START_SECONDS if isinstance(entry.target, Command) else CONNECT_SECONDS
     try:
-        with anyio.CancelScope(deadline=anyio.current_time() + CONNECT_SECONDS) as connecting:
-            async with Client(
-                watched(_transport(entry, means, link, stderr, user_id), link),
-                message_handler=_Listener(link),
-                client_info=Implementation(name="aichat-backend", version=__version__),
-                cache=None,
-            ) as client:
+        with anyio.CancelScope(deadline=anyio.current_time() + patience) as connecting:
+            async with (
+                _start(entry, means) as start,
+                Client(
+                    watched(_transport(entry, means, link, stderr, user_id), link),
+                    message_handler=_Listener(link),
+                    client_info=Implementation(name="aichat-backend", version=__version__),
+                    cache=None,
+                ) as client,
+            ):
                 connecting.deadline = math.inf
+                await start.aclose()
                 yield Connection(
                     entry.name,
                     client,
@@ -98,7 +113,7 @@ async def open_connection(
     except Exception as error:
         raise _failure(error, entry, link, redact) from error
     if connecting.cancelled_caught:
-        raise link.failed(f"it did not answer within {CONNECT_SECONDS:g} s")
+        raise link.failed(f"it did not answer within {patience:g} s")
 
 
 class _Listener:
@@ -110,6 +125,15 @@ class _Listener:
     async def __call__(self, message: IncomingMessage) -> None:
         if isinstance(message, ToolListChangedNotification):
             self._link.note_change()
+
+
+@asynccontextmanager
+async def _start(entry: ServerEntry, means: Means) -> AsyncIterator[AsyncExitStack]:
+    """What a server's start needs around it; to be closed as soon as the server answers."""
+    async with AsyncExitStack() as start:
+        if isinstance(entry.target, Command):
+            await start.enter_async_context(means.npx.start_of(entry.target))
+        yield start
 
 
 def _transport(
