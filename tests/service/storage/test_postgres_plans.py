@@ -31,7 +31,18 @@ async def test_an_index_can_lead_to_the_rows(database: Database, name: str) -> N
     assert any(node["Node Type"] in BY_INDEX for node in plan)
 
 
-@pytest.mark.parametrize("name", ["sessions page", "messages page", "one session", "one message", "number of messages"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "sessions page",
+        "messages page",
+        "newest messages",
+        "places of messages",
+        "one session",
+        "one message",
+        "number of messages",
+    ],
+)
 async def test_with_many_rows_the_index_is_what_the_server_chooses(database: Database, name: str) -> None:
     await change(database, MANY_SESSIONS, MANY_MESSAGES, "ANALYZE")
 

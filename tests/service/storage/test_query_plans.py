@@ -87,6 +87,8 @@ STATEMENTS: dict[str, tuple[Statement, set[str]]] = {
     "rename": (queries.RENAME_SESSION, {SESSION}),
     "set title": (queries.SET_TITLE, {SESSION}),
     "messages page": (queries.MESSAGES_PAGE, {PAGE, SESSION, HAS}),
+    "newest messages": (queries.CONTENTS, {PAGE.replace("position>? AND ", ""), SESSION, HAS}),
+    "places of messages": (queries.PLACES, {PAGE.replace("INDEX", "COVERING INDEX"), SESSION, HAS}),
     "number of messages": (queries.NUMBER_OF_MESSAGES, {SESSION}),
     "later messages": (queries.LATER_MESSAGES, {LATER}),
     "move message": (queries.MOVE_MESSAGE, {f"messages {ROW}"}),

@@ -9,7 +9,7 @@ from aichat_backend.chat.conversation import Message
 from aichat_backend.chat.parts import Role, TextPart, Usage
 from aichat_backend.chat.turns import OpenedTurn
 from aichat_backend.errors import Conflict, InvalidRequest, NotFound
-from aichat_backend.storage import turns
+from aichat_backend.storage import history
 from aichat_backend.storage.database import Database
 from fakes.conversations import all_messages, answer, approval_of_calls, ask, texts
 from fakes.sql import column
@@ -38,7 +38,7 @@ async def test_a_question_comes_with_all_that_was_said_before_it(store: Store) -
 async def test_of_a_very_long_session_a_turn_has_the_newest_messages_and_says_so(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(turns, "_LONGEST_HISTORY", 3)
+    monkeypatch.setattr(history, "_LONGEST", 3)
     await answered(store, "one?", answer("one."))
     assert not (await ask(store, ANN, "s", "two?")).is_cut
     asking = approval_of_calls("c")

@@ -37,7 +37,7 @@ class OpenedTurn(Struct, frozen=True, kw_only=True):
 
 
 class TurnStore(Protocol):
-    """Questions and answers on their way into the store. Every call is one transaction, bound to one user.
+    """Questions and answers on their way into the store. Every call is one transaction of one user, in what it changes.
 
     Raises:
         Unavailable: when the database does not answer; nothing has changed then.

@@ -123,12 +123,25 @@ COUNT_SESSIONS_LESS = (
 DELETE_OWNER = delete(owners).where(owners.c.user_id == bindparam("owner"))
 
 
-MESSAGES_PAGE = (
-    select(*MESSAGE_COLUMNS)
-    .select_from(messages.outerjoin(approvals))
-    .where(IN_SESSION, messages.c.position.between(bindparam("first"), bindparam("last")))
+_WITH_APPROVALS = messages.outerjoin(approvals)
+_ON_PAGE = and_(IN_SESSION, messages.c.position.between(bindparam("first"), bindparam("last")))
+
+MESSAGES_PAGE = select(*MESSAGE_COLUMNS).select_from(_WITH_APPROVALS).where(_ON_PAGE).order_by(messages.c.position)
+CONTENTS = (
+    select(messages.c.pk, messages.c.position, *MESSAGE_COLUMNS)
+    .select_from(_WITH_APPROVALS)
+    .where(IN_SESSION, messages.c.position <= bindparam("last"))
+    .order_by(messages.c.position.desc())
+    .limit(bindparam("limit"))
+)
+"""From the newest to the oldest, for who may have had enough before the end."""
+PLACES = (
+    select(messages.c.pk, messages.c.position, approvals.c.status, approvals.c.approved_ids)
+    .select_from(_WITH_APPROVALS)
+    .where(_ON_PAGE)
     .order_by(messages.c.position)
 )
+"""Which messages there are, and what has become of their approvals. No message is read."""
 NUMBER_OF_MESSAGES = select(sessions.c.message_count).where(IS_SESSION)
 """No row when the user has no such session."""
 

@@ -22,16 +22,14 @@ from aichat_backend.storage.approvals import APPROVAL, claim, note_decision, sup
 from aichat_backend.storage.clock import Clock, utc_now
 from aichat_backend.storage.database import Storage
 from aichat_backend.storage.encoding import with_repaired_text
+from aichat_backend.storage.history import Contents, history, read_contents
 from aichat_backend.storage.lookups import named, the_session
-from aichat_backend.storage.rows import approval_of, message_of, session_of
+from aichat_backend.storage.rows import approval_of, session_of
 from aichat_backend.storage.runs import begin_run, end_run
 from aichat_backend.storage.text import is_plain, require_well_formed, storable_title
 from aichat_backend.storage.usage import count_usage
 
 _LONGEST_ID = 64
-
-_LONGEST_HISTORY = 500
-"""Messages that an answer follows. They are read while other writers wait, and hardly a model has room for more."""
 
 
 class SqlTurnStore:
@@ -86,19 +84,22 @@ class SqlTurnStore:
 
         def go_on(connection: Connection) -> OpenedTurn:
             row, created = grow_or_insert_session(connection, wanted, self._database.insert)
-            last = row.message_count - 1
-            before = supersede(connection, wanted, row.pk, _history(connection, wanted, last), now)
+            before = history(connection, _named(wanted), row.message_count - 1, contents)
+            said = supersede(connection, wanted, row.pk, before.messages, now)
             message_pk = insert_message(connection, message, row.pk, row.message_count)
             turn = OpenedTurn(
                 run_id=self._new_id(),
                 session=session_of(row),
                 created=created,
-                history=(*before, message),
-                is_cut=last > _LONGEST_HISTORY,
+                history=(*said, message),
+                is_cut=before.is_cut,
             )
             return self._begun(connection, turn, now, row.pk, message_pk)
 
-        return await self._database.write(go_on if session_id else begin)
+        if not session_id:
+            return await self._database.write(begin)
+        contents = await self._contents(_named(wanted))
+        return await self._database.write(go_on)
 
     async def reopen_turn(self, user_id: str, session_id: str) -> OpenedTurn:
         """The turn of the last user message once more; what followed it is what the new answer replaces.
@@ -109,6 +110,7 @@ class SqlTurnStore:
                 (`session_busy`).
         """
         parameters = named(user_id, session_id)
+        contents = await self._contents(parameters)
         now = self._clock()
 
         def reopen(connection: Connection) -> OpenedTurn:
@@ -116,7 +118,8 @@ class SqlTurnStore:
             connection.execute(queries.TOUCH_SESSION, {**parameters, "now": now})
             row = the_session(connection, queries.SESSION, parameters)
             session = session_of(row)
-            said = supersede(connection, session, row.pk, _history(connection, session, row.message_count), now)
+            before = history(connection, parameters, row.message_count, contents)
+            said = supersede(connection, session, row.pk, before.messages, now)
             asked = max((place for place, message in enumerate(said, 1) if message.role is Role.USER), default=0)
             if not asked:
                 raise Conflict("There is no question to answer again.", code="nothing_to_regenerate")
@@ -125,7 +128,7 @@ class SqlTurnStore:
                 run_id=self._new_id(),
                 session=session,
                 history=said[:asked],
-                is_cut=row.message_count > _LONGEST_HISTORY,
+                is_cut=before.is_cut,
                 replaces=replaces,
             )
             followed = connection.execute(queries.LOCKED_MESSAGE, {**parameters, "message": turn.message.id}).one()
@@ -159,25 +162,27 @@ class SqlTurnStore:
                 an answer is under way in the session (`session_busy`).
             InvalidRequest: the decision names a call that the approval is not about; the approval stays pending.
         """
-        if not is_plain(decision.approval_id):
+        place = await self.session_of_approval(user_id, decision.approval_id)
+        if session_id not in (None, place):
             raise _approval_not_found()
+        contents = await self._contents(named(user_id, place))
         now = self._clock()
 
         def decide(connection: Connection) -> OpenedTurn:
             found = connection.execute(APPROVAL, {"owner": user_id, "message": decision.approval_id}).one_or_none()
-            if found is None or session_id not in (None, found.session_id):
+            if found is None:
                 raise _approval_not_found()
             parameters = named(user_id, found.session_id)
             # First of all, so that the session's other writers wait where there is more than one.
             connection.execute(queries.TOUCH_SESSION, {**parameters, "now": now})
             status = claim(connection, approval_of(found), found.message_pk, decision, now)
             row = connection.execute(queries.SESSION, parameters).one()
-            session = session_of(row)
+            before = history(connection, parameters, found.position, contents)
             turn = OpenedTurn(
                 run_id=self._new_id(),
-                session=session,
-                history=_history(connection, session, found.position),
-                is_cut=found.position > _LONGEST_HISTORY,
+                session=session_of(row),
+                history=before.messages,
+                is_cut=before.is_cut,
                 decision=decision,
             )
             note_decision(connection, AuditAction(status.value), turn.message, turn.session, now)
@@ -242,6 +247,10 @@ class SqlTurnStore:
 
         await self._database.write(give_back)
 
+    async def _contents(self, parameters: Mapping[str, str]) -> Contents:
+        """What may be followed in a session, for a turn that is opened next. No other writer waits for that."""
+        return await self._database.read(lambda connection: read_contents(connection, parameters))
+
     def _count(self, connection: Connection, turn: OpenedTurn, spent: Spent | None, now: datetime) -> None:
         if spent is not None:
             count_usage(connection, self._database.insert, turn.session.user_id, spent.model, spent.usage, now)
@@ -261,9 +270,3 @@ def _approval_not_found() -> NotFound:
 
 def _named(session: Session) -> dict[str, str]:
     return {"owner": session.user_id, "session": session.id}
-
-
-def _history(connection: Connection, session: Session, last: int) -> tuple[Message, ...]:
-    """The messages up to a position, as many as an answer follows."""
-    bounds = {"first": last - _LONGEST_HISTORY + 1, "last": last}
-    return tuple(map(message_of, connection.execute(queries.MESSAGES_PAGE, {**_named(session), **bounds})))
