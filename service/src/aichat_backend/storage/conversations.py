@@ -66,7 +66,7 @@ class SqlConversationStore:
     async def find_sessions(self, user_id: str, query: str, *, page: int, limit: int) -> Page[FoundSession]:
         """Those with a title or a message that has words beginning with all of the query's, newest activity first.
 
-        A user's searches run one after the other. One that is cancelled ends soon, if the database can end it.
+        A user's searches run one after the other. One that is cancelled ends soon.
 
         Raises:
             InvalidRequest: when the query is too long.

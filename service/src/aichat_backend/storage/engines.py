@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     from sqlalchemy.dialects import postgresql, sqlite
 
     from aichat_backend.storage.recovery import Recovery
+    from aichat_backend.storage.unwanted import Unwanted
 
-    Watch = Callable[[Connection, Callable[[], bool]], AbstractContextManager[None]]
+    Watch = Callable[[Connection, Unwanted], AbstractContextManager[None]]
     InsertOrUpdate = Callable[[Table], sqlite.Insert | postgresql.Insert]
 
 _DRIVERS = {
@@ -38,8 +39,8 @@ _DRIVERS = {
 _EXAMPLES = "sqlite:////srv/aichat-backend/chat.db or postgresql://user:password@host/database"
 
 
-def _let_it_be(_connection: Connection, _is_unwanted: Callable[[], bool]) -> AbstractContextManager[None]:
-    """For transactions that come to their end, or whose server ends them."""
+def _let_it_be(_connection: Connection, _unwanted: Unwanted) -> AbstractContextManager[None]:
+    """For transactions that come to their end whoever waits for them."""
     return nullcontext()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ from aichat_backend.storage.errors import (
     is_failure,
     unavailable_when_failing,
 )
+from aichat_backend.storage.postgres_cancel import cancelled_when_unwanted
 from aichat_backend.storage.postgres_recovery import ConflictRecovery, WriterRecovery
 from aichat_backend.storage.tables import metadata
 
@@ -111,11 +113,12 @@ def open_postgres(url: URL) -> Engines:
     except BaseException:
         writer.engine.dispose()
         raise
+    searcher = _access(url, SEARCHERS, SEARCH_SECONDS, LOCK_SECONDS, _BEGIN_READING, recovery=ConflictRecovery())
     keeper = _access(url, 1, VACUUM_SECONDS, LOCK_SECONDS)
     return Engines(
         name=_name(url),
         reader=_access(url, READERS, READ_SECONDS, LOCK_SECONDS, _BEGIN_READING, recovery=ConflictRecovery()),
-        searcher=_access(url, SEARCHERS, SEARCH_SECONDS, LOCK_SECONDS, _BEGIN_READING, recovery=ConflictRecovery()),
+        searcher=replace(searcher, watch=cancelled_when_unwanted),
         writer=writer,
         # Without a snapshot of its own: who has waited for the lock must see what was changed meanwhile.
         migrator=_access(

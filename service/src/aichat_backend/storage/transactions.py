@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from threading import Event
 from time import sleep
 from typing import TypeVar
 
@@ -14,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 
 from aichat_backend.storage.engines import Access
 from aichat_backend.storage.errors import DatabaseUnavailable, unavailable_when_failing
+from aichat_backend.storage.unwanted import Unwanted
 
 T = TypeVar("T")
 
@@ -43,14 +43,14 @@ class Transactions:
         Raises:
             DatabaseUnavailable: when the database fails.
         """
-        unwanted = Event()
+        unwanted = Unwanted()
         return await self._on_thread(lambda: self._transact(work, unwanted), unwanted)
 
     async def run_on_thread(self, work: Callable[[], T]) -> T:
         """What the function returns, in turn with the transactions."""
-        return await self._on_thread(work, Event())
+        return await self._on_thread(work, Unwanted())
 
-    async def _on_thread(self, work: Callable[[], T], unwanted: Event) -> T:
+    async def _on_thread(self, work: Callable[[], T], unwanted: Unwanted) -> T:
         if self._closed:
             raise DatabaseUnavailable("the database is closed")
         return await _to_the_end(self._threads.submit(work), unwanted)
@@ -64,7 +64,7 @@ class Transactions:
         self._threads.shutdown()
         self._engine.dispose()
 
-    def _transact(self, work: Callable[[Connection], T], unwanted: Event) -> T:
+    def _transact(self, work: Callable[[Connection], T], unwanted: Unwanted) -> T:
         with unavailable_when_failing():
             for pause in self._recovery.pauses():
                 try:
@@ -75,10 +75,10 @@ class Transactions:
                 sleep(pause)
             return self._attempt(work, unwanted)
 
-    def _attempt(self, work: Callable[[Connection], T], unwanted: Event) -> T:
+    def _attempt(self, work: Callable[[Connection], T], unwanted: Unwanted) -> T:
         with self._begun() as connection:
             mark = self._recovery.mark(connection)
-            with self._watch(connection, unwanted.is_set):
+            with self._watch(connection, unwanted):
                 result = work(connection)
             lost = _lost_in_commit(connection)
         # Only now, without the connection: all may be lost at once, and there are no others than these.
@@ -117,7 +117,7 @@ def _lost_in_commit(connection: Connection) -> DBAPIError | None:
     return None
 
 
-async def _to_the_end(future: Future[T], unwanted: Event) -> T:
+async def _to_the_end(future: Future[T], unwanted: Unwanted) -> T:
     """Wait for the work although the caller is cancelled, and be cancelled then; work that has not begun is dropped.
 
     What has begun can see that nobody wants it any more.
