@@ -84,6 +84,8 @@ molecule: molecule-$(S) ## Deploy onto a fresh server and probe it: make molecul
 molecule-all: ## Every scenario, two at a time; each one's output comes when it has ended
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target $(SCENARIOS:%=molecule-%)
 
+molecule-providers: browser
+
 molecule-%: setup node image
 	@$(ENV); say "Molecule scenario $*"
 	molecule test --no-command-borders --scenario-name $*
@@ -120,6 +122,10 @@ postgres: ## The programs of PostgreSQL, of which the tests start servers of the
 .PHONY: lock
 lock: setup ## Bring the locks up to date with the pyproject files and dev/node/package.json
 	@dev/lock
+
+.PHONY: browser
+browser: ## The browser in which a scenario does what PMM's page does
+	@dev/bootstrap browser
 
 .PHONY: image
 image: ## The image of the throwaway servers
