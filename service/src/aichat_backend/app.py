@@ -213,6 +213,7 @@ def _assistant(
             daily_tokens=DailyTokens(stores.usage.spent_today, settings.max_tokens_per_day),
         ),
         store=stores.turns,
+        usage=stores.usage,
         metrics=metrics,
         approval_lifetime=timedelta(seconds=settings.approval_seconds),
         flusher=flusher,

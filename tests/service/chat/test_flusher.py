@@ -11,6 +11,7 @@ from structlog.testing import capture_logs
 from aichat_backend.chat.conversation import MessageStatus
 from aichat_backend.chat.draft import Draft
 from aichat_backend.chat.flusher import Flusher
+from aichat_backend.chat.parts import TextPart
 from aichat_backend.chat.underway import KeptDraft, Owner, SignOfLife
 from aichat_backend.errors import Unavailable
 from aichat_backend.providers.base import TextDelta
@@ -28,6 +29,7 @@ class Living:
         self.id = run_id
         self.draft = Draft()
         self.lost = asyncio.Event()
+        self.noted: list[KeptDraft] = []
         self.stopped: list[MessageStatus] = []
 
     @property
@@ -39,6 +41,9 @@ class Living:
 
     def say(self, text: str) -> None:
         self.draft.add(TextDelta(text))
+
+    def note_kept(self, draft: KeptDraft) -> None:
+        self.noted.append(draft)
 
     def lose(self) -> None:
         self.lost.set()
@@ -82,6 +87,24 @@ async def test_all_that_changed_is_written_at_once_and_once(desk: Desk) -> None:
 
     assert desk.store.writes == [{"a", "b"}]
     assert desk.kept() == {"a": "of a", "b": "of b"}
+
+
+async def test_a_run_hears_what_is_kept_of_it_while_it_is_under_way(desk: Desk) -> None:
+    ended, under_way = desk.runs
+    for run in desk.runs:
+        run.say("one")
+    await desk.flusher.flush()
+    del desk.store.rows[ended.id]
+    for run in desk.runs:
+        run.say(" two")
+    await desk.flusher.flush()
+    desk.store.away = True
+    under_way.say(" three")
+    with pytest.raises(Unavailable):
+        await desk.flusher.flush()
+
+    assert [draft.parts for draft in ended.noted] == [(TextPart("one"),)]
+    assert [draft.parts for draft in under_way.noted] == [(TextPart("one"),), (TextPart("one two"),)]
 
 
 async def test_what_did_not_change_is_not_written_again_but_beats(desk: Desk) -> None:

@@ -222,6 +222,90 @@ async def test_nor_is_an_answer_stored_twice_that_was_complete_when_its_process_
     assert await statuses(stores) == [("Why?", MessageStatus.COMPLETE), ("", MessageStatus.INTERRUPTED)]
 
 
+async def counted(stores: Stores) -> tuple[int, int, int]:
+    (day,) = await stores.usage.by_day("1")
+    return day.input_tokens, day.output_tokens, day.answers
+
+
+async def take_over(stores: Stores) -> None:
+    """As another process that takes this one for dead."""
+    (sign,) = await stores.runs.signs()
+    assert await stores.runs.interrupt(sign)
+
+
+async def test_what_an_answer_that_was_taken_over_has_cost_is_counted_though_none_of_it_was_known(
+    stores: Stores, provider: ScriptedProvider
+) -> None:
+    async with answering(stores, provider) as assistant:
+        run, call = await began(assistant, provider, "So.")
+        await take_over(stores)
+        assert await stores.usage.by_day("1") == ()
+        call.finish(Usage(3, 4))
+        with pytest.raises(TakenOver):
+            await run.answer()
+
+    assert await counted(stores) == (3, 4, 1)
+
+
+@pytest.mark.parametrize("flushes", [0, 1])
+async def test_what_whoever_took_an_answer_over_knew_of_is_counted_once(
+    stores: Stores, provider: ScriptedProvider, flushes: int
+) -> None:
+    flusher = Flusher(stores.runs, interval=3600)
+    toolbox = FakeToolbox([tool("look_up", policy=ToolPolicy.AUTO)])
+    async with answering(stores, provider, flusher=flusher, toolbox=toolbox) as assistant:
+        run, call = await began(assistant, provider, "I look.")
+        call.use("c", "look_up")
+        call.finish(Usage(10, 5))
+        call = await provider.asked()
+        for _ in range(flushes):
+            await flusher.flush()
+        await take_over(stores)
+        assert await counted(stores) == (10, 5, 1)
+        call.say("So.")
+        call.finish(Usage(3, 4))
+        with pytest.raises(TakenOver):
+            await run.answer()
+
+    assert await counted(stores) == (13, 9, 1)
+
+
+async def test_what_was_to_be_kept_after_an_answer_was_taken_over_is_counted_as_well(
+    stores: Stores, provider: ScriptedProvider
+) -> None:
+    flusher = Flusher(stores.runs, interval=3600)
+    toolbox = FakeToolbox([tool("look_up", policy=ToolPolicy.AUTO)])
+    async with answering(stores, provider, flusher=flusher, toolbox=toolbox) as assistant:
+        run, call = await began(assistant, provider, "I look.")
+        await take_over(stores)
+        call.use("c", "look_up")
+        call.finish(Usage(10, 5))
+        with pytest.raises(TakenOver):
+            await run.answer()
+
+    assert toolbox.calls == []
+    assert await counted(stores) == (10, 5, 1)
+
+
+async def test_an_answer_that_was_taken_over_ends_though_its_cost_cannot_be_counted(
+    stores: Stores, provider: ScriptedProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*_: object, **__: object) -> None:
+        raise DatabaseUnavailable("gone away")
+
+    monkeypatch.setattr(stores.usage, "add", fail)
+    with capture_logs() as logs:
+        async with answering(stores, provider) as assistant:
+            run, call = await began(assistant, provider, "So.")
+            await take_over(stores)
+            call.finish(Usage(3, 4))
+            with pytest.raises(TakenOver):
+                await run.answer()
+
+    (lost,) = [line for line in logs if line["event"] == "tokens_not_counted"]
+    assert (lost["input_tokens"], lost["output_tokens"], lost["detail"]) == (3, 4, "gone away")
+
+
 async def test_a_session_deleted_by_another_process_ends_its_answer(
     stores: Stores, provider: ScriptedProvider, path: Path
 ) -> None:

@@ -71,6 +71,7 @@ async def answering(
             daily_tokens=DailyTokens(stores.usage.spent_today, tokens_per_day),
         ),
         store=stores.turns,
+        usage=stores.usage,
         metrics=metrics or Metrics(),
         approval_lifetime=timedelta(hours=1),
         flusher=flusher or Flusher(stores.runs),

@@ -35,6 +35,9 @@ class LiveRun(Protocol):
     def kept_draft(self) -> KeptDraft:
         """What there is of the answer."""
 
+    def note_kept(self, draft: KeptDraft) -> None:
+        """Hear that this is in the store, for whoever takes the run over."""
+
     def lose(self) -> None:
         """Hear that it is no longer under way: its session is gone, or another process took this one for dead."""
 
@@ -99,7 +102,11 @@ class Flusher:
             if not versions:
                 return
             if changed or self._clock() - self._beaten_at >= self._beat_seconds:
-                news = await self._store.keep({run.id: run.kept_draft() for run in changed}, versions)
+                drafts = {run.id: run.kept_draft() for run in changed}
+                news = await self._store.keep(drafts, versions)
+                for run in changed:
+                    if run.id in news.unfinished:
+                        run.note_kept(drafts[run.id])
                 self._beaten_at = self._clock()
                 self._kept.update((id_, version) for id_, version in versions.items() if id_ in self._runs)
             else:
@@ -113,9 +120,10 @@ class Flusher:
             Unavailable: the database does not answer; neither is stored, and the tools must not run.
         """
         async with self._turn:
-            version = run.version
-            if await self._store.begin_calls(run.id, run.kept_draft(), calls):
+            version, draft = run.version, run.kept_draft()
+            if await self._store.begin_calls(run.id, draft, calls):
                 self._kept[run.id] = version
+                run.note_kept(draft)
             else:
                 run.lose()
         # Whoever was stopped by that hears of it here, and does nothing more.

@@ -122,6 +122,12 @@ class Usage(Struct, frozen=True, omit_defaults=True):
         """What the provider counted: an estimate is for the user's account alone, and shown with no message."""
         return None if self.estimated else self
 
+    def beyond(self, other: Usage | None) -> Usage:
+        """What is more than that."""
+        if other is None:
+            return self
+        return Usage(self.input_tokens - other.input_tokens, self.output_tokens - other.output_tokens, self.estimated)
+
     def __add__(self, other: Usage) -> Usage:
         return Usage(
             self.input_tokens + other.input_tokens,

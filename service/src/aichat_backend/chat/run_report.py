@@ -9,6 +9,7 @@ import structlog
 
 from aichat_backend.chat.conversation import MessageStatus
 from aichat_backend.chat.draft import Draft
+from aichat_backend.chat.parts import Usage
 from aichat_backend.chat.turns import OpenedTurn
 from aichat_backend.errors import ProviderError, TakenOver, ToolsUnavailable, Unavailable
 from aichat_backend.telemetry.metrics import Metrics
@@ -48,6 +49,17 @@ class RunReport:
             input_tokens=usage.input_tokens if usage else None,
             output_tokens=usage.output_tokens if usage else None,
             tokens_estimated=usage.estimated if usage else None,
+        )
+
+    def not_counted(self, usage: Usage, error: Unavailable) -> None:
+        """Tell of tokens that are on nobody's account."""
+        _log.warning(
+            "tokens_not_counted",
+            run_id=self._run_id,
+            user_id=self._user_id,
+            input_tokens=usage.input_tokens,
+            output_tokens=usage.output_tokens,
+            detail=error.detail,
         )
 
     def _failed(self, failure: BaseException) -> None:

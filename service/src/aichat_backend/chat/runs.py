@@ -18,13 +18,13 @@ from aichat_backend.chat.draft import Draft
 from aichat_backend.chat.finished_answer import finished_answer
 from aichat_backend.chat.flusher import Flusher
 from aichat_backend.chat.insisting import Patience, insist
-from aichat_backend.chat.parts import Role
+from aichat_backend.chat.parts import Role, Usage
 from aichat_backend.chat.run_report import RunReport
 from aichat_backend.chat.titles import is_own_title
 from aichat_backend.chat.turn import Turn, TurnResources
 from aichat_backend.chat.turns import OpenedTurn, TurnStore
 from aichat_backend.chat.underway import KeptDraft
-from aichat_backend.chat.usage import Spent
+from aichat_backend.chat.usage import Spent, UsageStore
 from aichat_backend.errors import ChatError, TakenOver, Unavailable
 from aichat_backend.streams.log import EventLog
 from aichat_backend.telemetry.metrics import Metrics
@@ -36,6 +36,7 @@ class RunResources:
 
     turn: TurnResources
     store: TurnStore
+    usage: UsageStore
     metrics: Metrics
     approval_lifetime: timedelta
     flusher: Flusher
@@ -65,6 +66,8 @@ class Run:
         self._draft = Draft()
         self._has_begun = False
         """Whether anything may have been done, such as what the user approved."""
+        self._kept_usage: Usage | None = None
+        """What whoever takes the run over counts."""
         self._is_lost = False
         self._stop_status: MessageStatus | None = None
         self._answer: Message | None = None
@@ -95,6 +98,10 @@ class Run:
     def kept_draft(self) -> KeptDraft:
         """What there is of the answer, to be kept in case that this process dies."""
         return KeptDraft(self._draft.parts(), self._draft.usage, self._model)
+
+    def note_kept(self, draft: KeptDraft) -> None:
+        """Hear that this is in the store, for whoever takes the run over."""
+        self._kept_usage = draft.usage
 
     def begin(self) -> None:
         """Start generating; to be called once."""
@@ -185,13 +192,28 @@ class Run:
         self._tell_the_end()
 
     async def _store(self, close: Callable[[], Awaitable[None]]) -> None:
-        await insist(
-            close,
-            self._resources.patience,
-            no_more=self._no_more_time,
-            on_delay=self._tell_of_the_delay,
-            run_id=self.id,
-        )
+        try:
+            await insist(
+                close,
+                self._resources.patience,
+                no_more=self._no_more_time,
+                on_delay=self._tell_of_the_delay,
+                run_id=self.id,
+            )
+        except TakenOver:
+            await self._count_the_rest()
+            raise
+
+    async def _count_the_rest(self) -> None:
+        """Count what whoever has taken the run over did not know of. Once: who fails may have counted all the same."""
+        spent, kept = self._spent, self._kept_usage
+        if spent is None or spent.usage == kept:
+            return
+        rest = spent.usage.beyond(kept)
+        try:
+            await self._resources.usage.add(self.user_id, spent.model, rest, answers=1 if kept is None else 0)
+        except Unavailable as error:
+            self._report.not_counted(rest, error)
 
     def _closing(self, status: MessageStatus, waiting: Sequence[WaitingCall]) -> Callable[[], Awaitable[None]]:
         """How to close the turn; it may be tried several times."""

@@ -40,7 +40,8 @@ class UsageStore(Protocol):
     async def add(self, user_id: str, model: str, usage: Usage, *, answers: int = 1) -> None:
         """Count tokens on today's account, and the answers they were spent on: none, for what is no answer.
 
-        What answers cost is counted where they are stored, by a `TurnStore`.
+        What answers cost is counted where they are stored, by a `TurnStore`; here, what was spent on one of them after
+        another process had ended it.
         """
 
     async def by_day(self, user_id: str) -> Sequence[DailyUsage]:
