@@ -11,7 +11,7 @@ import errno
 import fcntl
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
 from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._atomic_file import (
@@ -21,6 +21,7 @@ from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._atomic_file i
     read_regular,
     write_atomically,
 )
+from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._conffile import PlacedFiles, digest
 from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._releases import remove_tree
 
 _CONTENTS = "contents.json"
@@ -28,7 +29,10 @@ _CONTENTS = "contents.json"
 
 @dataclass(frozen=True)
 class Kept:
-    """One path as it was: a file with a copy, a link with a target, or nothing."""
+    """One path as it was: a file with a copy, a link with a target, or nothing.
+
+    `generated`: nobody edits it, so nothing is lost with what takes its place meanwhile.
+    """
 
     path: str
     copy: str | None = None
@@ -37,6 +41,7 @@ class Kept:
     gid: int = 0
     mode: int = 0
     mtime_ns: int = 0
+    generated: bool = False
 
     @property
     def attributes(self) -> Attributes:
@@ -64,8 +69,9 @@ class Contents:
 class RestorePoint:
     """A folder that is there as a whole or not at all, and that only its owner can read."""
 
-    def __init__(self, folder: str) -> None:
+    def __init__(self, folder: str, placed: PlacedFiles) -> None:
         self.folder = folder
+        self._placed = placed
 
     def read(self) -> Contents | None:
         """What it holds, None when there is none."""
@@ -97,15 +103,20 @@ class RestorePoint:
         """When its owner took it, or went on with it."""
         return os.stat(os.path.join(self.folder, _CONTENTS)).st_mtime
 
-    def take(self, paths: Iterable[str], note: Mapping[str, object], owner: Mapping[str, object] | None) -> None:
+    def take(
+        self,
+        paths: Sequence[str],
+        generated: Container[str],
+        note: Mapping[str, object],
+        owner: Mapping[str, object] | None,
+    ) -> None:
         """Copy these files, in place of what was kept before."""
-        paths = list(paths)
         prepared = self.folder + ".part"
         remove_tree(prepared)
         os.makedirs(os.path.dirname(self.folder), mode=0o755, exist_ok=True)
         os.mkdir(prepared, mode=0o700)
         try:
-            files = tuple(_keep(path, prepared, f"{number}") for number, path in enumerate(paths))
+            files = _keep_all(paths, generated, prepared, 0)
             _write(prepared, Contents(note, files, _missing_folders(paths), owner))
         except BaseException:
             remove_tree(prepared)
@@ -114,9 +125,21 @@ class RestorePoint:
         self.drop()
         os.replace(prepared, self.folder)
 
-    def adopt(self, contents: Contents, owner: Mapping[str, object] | None) -> None:
-        """Note that another run goes on with it: its files may have been edited since."""
-        _write(self.folder, replace(contents, owner=owner, adopted=True))
+    def adopt(
+        self, contents: Contents, paths: Iterable[str], generated: Container[str], owner: Mapping[str, object] | None
+    ) -> None:
+        """Note that another run goes on with it: its files may have been edited since.
+
+        What that run may change besides is kept as it is now.
+        """
+        known = {kept.path for kept in contents.files}
+        further = [path for path in paths if path not in known]
+        files = contents.files + _keep_all(further, generated, self.folder, len(contents.files))
+        folders = {*contents.folders, *_missing_folders(further)}
+        _write(
+            self.folder,
+            replace(contents, files=files, folders=_innermost_first(folders), owner=owner, adopted=True),
+        )
 
     def changed(self, contents: Contents) -> list[Kept]:
         """What is no longer as it was."""
@@ -128,23 +151,27 @@ class RestorePoint:
 
     def surplus_folders(self, contents: Contents, changed: Iterable[Kept]) -> list[str]:
         """Folders that were not there, and are empty when these paths are as they were; the innermost first."""
-        gone = {
-            kept.path for kept in changed if not kept.was_there and not (contents.adopted and _is_regular(kept.path))
-        }
+        gone = {kept.path for kept in changed if not kept.was_there and not self.may_be_edited(contents, kept)}
         for folder in contents.folders:
             if os.path.isdir(folder) and all(os.path.join(folder, name) in gone for name in os.listdir(folder)):
                 gone.add(folder)
         return [folder for folder in contents.folders if folder in gone]
 
-    def restore(self, kept: Kept, back_up: Callable[[str], object]) -> None:
-        """Put one path back as it was, to the byte and to the second.
+    def may_be_edited(self, contents: Contents, kept: Kept) -> bool:
+        """Whether somebody may have edited what is there now, so that it must not be lost."""
+        if not contents.adopted or kept.generated or os.path.islink(kept.path):
+            return False
+        content = read_regular(kept.path)
+        if content is None:
+            return False
+        try:
+            return digest(content) != self._placed.get(kept.path).placed
+        except FileProblem:
+            # A damaged list of what was placed is no reason to put nothing back.
+            return True
 
-        Args:
-            kept: the path.
-            back_up: is given the path of a file that is about to go.
-        """
-        if _is_regular(kept.path):
-            back_up(kept.path)
+    def restore(self, kept: Kept) -> None:
+        """Put one path back as it was, to the byte and to the second."""
         if kept.copy is not None:
             # The folder may have gone with its last file.
             os.makedirs(os.path.dirname(kept.path), mode=0o755, exist_ok=True)
@@ -195,10 +222,6 @@ class RestorePoint:
         return content
 
 
-def _is_regular(path: str) -> bool:
-    return os.path.isfile(path) and not os.path.islink(path)
-
-
 def _last_change(path: str) -> float:
     """When it last got another content, name or owner. What is not there went with a change of the folder around it."""
     while not os.path.lexists(path):
@@ -213,7 +236,19 @@ def _missing_folders(paths: Iterable[str]) -> tuple[str, ...]:
         while not os.path.lexists(folder):
             missing.add(folder)
             folder = os.path.dirname(folder)
-    return tuple(sorted(missing, key=len, reverse=True))
+    return _innermost_first(missing)
+
+
+def _innermost_first(folders: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted(folders, key=lambda folder: (-len(folder), folder)))
+
+
+def _keep_all(paths: Iterable[str], generated: Container[str], folder: str, first: int) -> tuple[Kept, ...]:
+    """Copy these files, under numbers from the first one on."""
+    return tuple(
+        replace(_keep(path, folder, f"{number}"), generated=path in generated)
+        for number, path in enumerate(paths, first)
+    )
 
 
 def _keep(path: str, folder: str, name: str) -> Kept:

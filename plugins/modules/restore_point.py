@@ -15,7 +15,9 @@ description:
     a file that was not there is removed. With V(absent) the copies are forgotten, because all went well.
   - A restore point that is found when one is to be taken was left by a run that did not end. It still tells how things were when they
     were known to work, so it stays, unless what is there now works as well, see O(in_use_by).
-  - Files that are put back from such a one may have been edited since; what they replace is kept as a backup.
+    What this run may change besides is added to it, as it is by then.
+  - Files that are put back from such a one may have been edited since; what they replace is kept as a backup,
+    unless it is as M(percona.pmm_ai_chat.config_file) placed it, or O(generated) says that nobody edits it.
   - One of another run that goes on is refused, so that two runs do not change one host at the same time. Whether a run goes on is known
     for certain where it was begun on the same controller. One of another controller counts as one that goes on for half an hour.
   - The copies may hold secrets; they lie in a folder that only root can read.
@@ -43,6 +45,15 @@ options:
     type: list
     elements: path
     default: []
+  generated:
+    description: Those of O(files) that nobody edits. Of these no backup is kept.
+    type: list
+    elements: path
+    default: []
+  state_file:
+    description: Where M(percona.pmm_ai_chat.config_file) remembers what it placed.
+    type: path
+    default: /var/lib/aichat-backend/placed.json
   note:
     description: What to remember beside the files. It is returned as long as the restore point is there.
     type: dict
@@ -124,18 +135,20 @@ import time
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._atomic_file import FileProblem
+from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._conffile import PlacedFiles
 from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._process import began
 from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._restore_point import Contents, RestorePoint
 
 
 def taken(module: AnsibleModule, point: RestorePoint, contents: Contents | None) -> dict[str, object]:
     """Take one, or go on with the one that is there."""
+    files, generated = module.params["files"], module.params["generated"]
     take = contents is None or is_in_use(point, contents, module.params["in_use_by"])
     if not module.check_mode:
         if take:
-            point.take(module.params["files"], module.params["note"], module.params["owner"])
+            point.take(files, generated, module.params["note"], module.params["owner"])
         elif contents is not None:
-            point.adopt(contents, module.params["owner"])
+            point.adopt(contents, files, generated, module.params["owner"])
     note = module.params["note"] if take or contents is None else contents.note
     return {"changed": take, "taken": take, "unfinished": contents is not None, "note": note}
 
@@ -154,14 +167,11 @@ def restored(module: AnsibleModule, point: RestorePoint, contents: Contents | No
     changed = point.changed(contents)
     folders = point.surplus_folders(contents, changed)
     backups: list[str] = []
-
-    def back_up(path: str) -> None:
-        if contents.adopted:
-            backups.append(module.backup_local(path))
-
     if not module.check_mode:
+        # All of them before the first is put back, which may be the list of what was placed.
+        backups = [module.backup_local(kept.path) for kept in changed if point.may_be_edited(contents, kept)]
         for kept in changed:
-            point.restore(kept, back_up)
+            point.restore(kept)
         for folder in folders:
             point.remove_folder(folder)
     return {
@@ -214,6 +224,8 @@ def main() -> None:
             "state": {"type": "str", "choices": ["taken", "restored", "absent"], "default": "taken"},
             "path": {"type": "path", "default": "/var/lib/aichat-backend/restore-point"},
             "files": {"type": "list", "elements": "path", "default": []},
+            "generated": {"type": "list", "elements": "path", "default": []},
+            "state_file": {"type": "path", "default": "/var/lib/aichat-backend/placed.json"},
             "note": {"type": "dict", "default": {}},
             "in_use_by": {"type": "int"},
             "take_over": {"type": "bool", "default": False},
@@ -221,7 +233,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    point = RestorePoint(module.params["path"])
+    point = RestorePoint(module.params["path"], PlacedFiles(module.params["state_file"]))
     try:
         # To look, one need not be alone.
         with contextlib.nullcontext() if module.check_mode else point.locked():

@@ -16,6 +16,7 @@ from server_state import state
 from watched_plays import Deploy
 
 INI = "/etc/supervisord.d/ai-chat.ini"
+SETTINGS = "/etc/aichat-backend/config.yaml"
 TOOLS = "/srv/aichat-backend/mcp-servers.json"
 LINK = "/etc/aichat-backend/mcp-servers.json"
 RELEASES = "/opt/aichat-backend/releases"
@@ -149,16 +150,24 @@ def test_a_fault_is_named_and_the_server_goes_on(
 def test_what_was_being_put_back_when_it_was_killed_is_put_back_by_the_next_play_that_fails(
     host: Host, deploy: Deploy, newer: Path, fault: Fault, second: dict[str, Any]
 ) -> None:
-    """The release has gone back, the files have not. What may have been edited meanwhile is kept beside them."""
+    """The release has gone back, the files have not. What was edited meanwhile is kept beside them."""
     before = state(host)
     variables = second | fault.variables | {"ai_chat_health_timeout": 1}
 
     said = kill_at("Put back the files", host, newer, variables)
+    host.check_output(f"echo '# edited' >>{SETTINGS}")
     done = deploy(newer=True, **variables)
 
     assert shown(said) == []
     assert "as it was before an earlier play, which did not end" in " ".join((done.stdout + done.stderr).split())
-    host.check_output("find /etc /srv/aichat-backend /var/lib/aichat-backend -name '*~' -delete")
+    listed = "find /etc /srv/aichat-backend /var/lib/aichat-backend /usr/sbin -name '*~'"
+    edited = {path: host.check_output(f"cat {path}.*~") for path in (SETTINGS, TOOLS)}
+    assert edited[SETTINGS].endswith("# edited")
+    assert edited[TOOLS] == TOOL_SERVERS.strip()
+    # Of nginx's file, which is PMM's, nobody knows who has written it.
+    backups = [path for path in host.check_output(listed).split() if not path.startswith("/etc/nginx/conf.d/pmm.conf.")]
+    assert len(backups) == len(edited), backups
+    host.check_output(f"{listed} -delete")
     assert without_releases(state(host)) == without_releases(before)
     until("the release before answers", lambda: bool(host.run(f"curl --fail --silent {HEALTH}").rc == 0))
 

@@ -242,3 +242,29 @@ def flattened(tasks: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         yield task
         for part in ("block", "rescue"):
             yield from flattened(task.get(part, []))
+
+
+PLAN = {
+    "ai_chat_nginx_plan": {"superseded": ["/etc/nginx/old.conf"]},
+    "ai_chat_nginx_conf": "/etc/nginx/conf.d/pmm.conf",
+    "ai_chat_nginx_locations": "/etc/nginx/aichat/locations.conf",
+    "ai_chat_launcher_path": "/usr/sbin/aichat-backend",
+    "ai_chat_ini_path": "/etc/supervisord.d/ai-chat.ini",
+    "ai_chat_data_dir": "/srv/aichat-backend",
+}
+
+
+def test_what_an_operator_edits_is_not_taken_for_generated() -> None:
+    situation = {**SITUATION, **PLAN}
+    restorable = set(value("ai_chat_restorable_files", **situation))
+    generated = set(value("ai_chat_generated_files", **situation))
+    assert generated <= restorable | {"/etc/supervisord.d/ai-chat.ini.rpmnew"}
+    assert {PLAN["ai_chat_nginx_locations"], "/etc/nginx/old.conf", PLAN["ai_chat_launcher_path"]} <= generated
+    edited = {"ai-chat.ini", "config.yaml", "mcp-servers.json", "api-key", "pmm.conf"}
+    assert edited <= {Path(path).name for path in restorable - generated}
+
+
+def test_a_key_that_is_a_variable_is_generated() -> None:
+    key = SITUATION["ai_chat_api_key_path"]
+    assert key not in value("ai_chat_generated_files", **{**SITUATION, **PLAN})
+    assert key in value("ai_chat_generated_files", **{**SITUATION, **PLAN}, ai_chat_api_key="sk-1")

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import os
 import subprocess
 from collections.abc import Callable, Iterator
@@ -60,7 +61,8 @@ def files(tmp_path: Path) -> Files:
 
 @pytest.fixture
 def point(run_module: Run, tmp_path: Path) -> Run:
-    return functools.partial(run_module, restore_point, path=str(tmp_path / "lib" / "point"))
+    placed = str(tmp_path / "placed.json")
+    return functools.partial(run_module, restore_point, path=str(tmp_path / "lib" / "point"), state_file=placed)
 
 
 def test_six_times(point: Run, files: Files, tmp_path: Path, six_times: SixTimes) -> None:
@@ -104,6 +106,65 @@ def test_one_of_a_run_that_did_not_end_stays(point: Run, files: Files) -> None:
     answer = point(state="restored")
     assert files.file.read_text() == "before"
     assert [Path(path).read_text() for path in answer["backups"]] == ["edited"]
+
+
+def test_nothing_is_kept_of_what_nobody_edits(point: Run, files: Files, six_times: SixTimes) -> None:
+    """It may hold secrets, and would stay for ever."""
+    before = files.state()
+    lonely = files.folder / "own" / "locations.conf"
+    generated = [str(files.file), str(lonely)]
+    point(files=[*files.paths, str(lonely)], generated=generated)
+    lonely.parent.mkdir()
+    for path in (files.file, lonely):
+        path.write_text("secret")
+    assert point(files=files.paths)["unfinished"] is True
+    answer = six_times(functools.partial(point, state="restored"), lambda: sorted(files.folder.rglob("*")))
+    assert (answer["restored"], answer["backups"]) == ([*generated, str(lonely.parent)], [])
+    assert files.state() == before
+
+
+@pytest.mark.parametrize(
+    ("edit", "record", "kept"),
+    [
+        ("", '{"PATH": {"placed": "DIGEST"}}', []),
+        ("and edited", '{"PATH": {"placed": "DIGEST"}}', ["placed and edited"]),
+        ("", '{"PATH": {"placed": null}}', ["placed "]),
+        ("", "damaged", ["placed "]),
+    ],
+)
+def test_what_is_as_it_was_placed_is_not_kept(
+    point: Run, files: Files, tmp_path: Path, edit: str, record: str, kept: list[str]
+) -> None:
+    """By the list of what was placed, which is put back as well, and before."""
+    placed = tmp_path / "placed.json"
+    placed.write_text("{}")
+    paths = [str(placed), str(files.file)]
+    point(files=paths, generated=[str(placed)])
+    placed.write_text(record.replace("PATH", str(files.file)).replace("DIGEST", hashlib.sha256(b"placed ").hexdigest()))
+    files.file.write_text("placed " + edit)
+    point(files=paths)
+    answer = point(state="restored")
+    assert answer["restored"] == paths
+    assert [Path(path).read_text() for path in answer["backups"]] == kept
+    assert (placed.read_text(), files.file.read_text()) == ("{}", "before")
+
+
+def test_what_another_run_may_change_besides_is_kept_as_it_is_then(point: Run, files: Files) -> None:
+    """It got other paths than the one that did not end."""
+    other, elsewhere = files.folder / "other.ini", files.folder / "elsewhere" / "locations.conf"
+    other.write_text("before")
+    point(files=files.paths)
+    files.change()
+    wider = [files.paths[0], str(other), str(elsewhere)]
+    for _run in ("the second", "the third, which finds it changed"):
+        assert point(files=wider, generated=[str(elsewhere)])["unfinished"] is True
+        elsewhere.parent.mkdir(exist_ok=True)
+        for path in (other, elsewhere):
+            path.write_text("after")
+    answer = point(state="restored")
+    assert answer["restored"] == [*files.paths, *wider[1:], str(elsewhere.parent)]
+    assert [Path(path).read_text() for path in answer["backups"]] == ["after", "no link", "there", "after"]
+    assert (other.read_text(), files.file.read_text()) == ("before", "before")
 
 
 @pytest.fixture
