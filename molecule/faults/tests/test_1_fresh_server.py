@@ -89,3 +89,15 @@ def test_check_mode_makes_nothing(host: Host, deploy: Deploy, untouched: str) ->
     assert done.returncode == 0, done.stdout + done.stderr
     assert "+[program:aichat-backend]" in done.stdout
     assert state(host, times=False) == untouched
+
+
+@pytest.mark.parametrize("options", [(), ("--check",)], ids=["for real", "check mode"])
+def test_there_is_nothing_to_go_back_to(host: Host, deploy: Deploy, untouched: str, options: tuple[str, ...]) -> None:
+    """Without an ini there is no service; the play says what brings one."""
+    gone = deploy.go_back(*options, **secrets())
+
+    assert gone.returncode != 0
+    said = " ".join((gone.stdout + gone.stderr).split())
+    assert "There is no /etc/supervisord.d/ai-chat.ini on this host" in said
+    assert "deploy_ai_chat brings one" in said
+    assert state(host, times=False) == untouched

@@ -11,6 +11,8 @@ from pmm_client import PMMClient
 PACKAGE = "pmm-aichat-backend"
 PROGRAM = "/usr/sbin/aichat-backend"
 HOME = "/usr/lib/aichat-backend"
+LINK = "/etc/aichat-backend/mcp-servers.json"
+TOOLS = "/srv/aichat-backend/mcp-servers.json"
 BY_HAND = "/usr/local/bin/aichat-backend"
 OFFER_THE_NEXT = "cp /srv/packages/*-2.py*.rpm /srv/repository && createrepo_c --quiet --update /srv/repository"
 CONFIGURATION = (
@@ -67,7 +69,7 @@ def test_files_are_read_in_a_process_of_their_own(host: Host, alice: PMMClient) 
 def test_the_package_names_its_configuration(host: Host) -> None:
     """What an operator may edit is known to rpm as such."""
     files = host.check_output(f"rpm --query --configfiles {PACKAGE}").split()
-    assert files == ["/etc/aichat-backend/config.yaml", "/srv/aichat-backend/mcp-servers.json"]
+    assert files == ["/etc/aichat-backend/config.yaml", LINK, TOOLS]
 
 
 def test_the_role_and_the_package_agree_on_every_file(host: Host) -> None:
@@ -108,14 +110,27 @@ def test_yum_update_brings_the_next_release_and_the_service_runs_it(
 ) -> None:
     """The one command of the description; edits stay."""
     before = running(host)
-    host.check_output("sed -i 's/PMM.s logs, to be read/mine/' /srv/aichat-backend/mcp-servers.json")
+    host.check_output("sed -i 's/PMM.s logs, to be read/mine/' " + TOOLS)
     host.check_output(OFFER_THE_NEXT)
     done = host.run(f"yum --assumeyes update {PACKAGE}")
     assert done.rc == 0, done.stdout + done.stderr
     wait_until_healthy()
     assert running(host) == installed(host) != before
     assert host.check_output(f"ls {HOME}") == installed(host)
-    assert "mine" in host.file("/srv/aichat-backend/mcp-servers.json").content_string
+    assert "mine" in host.file(TOOLS).content_string
+
+
+def test_dnf_downgrade_brings_the_release_before_and_the_service_runs_it(
+    host: Host, wait_until_healthy: Callable[[], None]
+) -> None:
+    """And forward again; an edit and all that the role has placed stay each time."""
+    newer, before = installed(host), configuration(host)
+    for command, goal in (("downgrade", newer.replace("-2.", "-1.")), ("update", newer)):
+        done = host.run(f"dnf --assumeyes {command} {PACKAGE}")
+        assert done.rc == 0, done.stdout + done.stderr
+        wait_until_healthy()
+        assert running(host) == installed(host) == host.check_output(f"ls {HOME}") == goal
+        assert configuration(host) == before
 
 
 def test_the_bundle_is_refused_and_nothing_touched(host: Host) -> None:
@@ -166,7 +181,7 @@ def test_the_package_goes_and_leaves_what_is_the_operators(host: Host) -> None:
     assert not host.file(PROGRAM).exists
     assert not host.file(HOME).exists
     assert host.file("/srv/aichat-backend/chat.db").exists
-    assert host.file("/srv/aichat-backend/mcp-servers.json.rpmsave").exists
+    assert host.file(f"{TOOLS}.rpmsave").exists
     # It counts as edited with the role's variables in it. The operator has seen it.
     host.check_output("rm /etc/aichat-backend/config.yaml.rpmsave")
 
@@ -198,15 +213,14 @@ def test_the_bundle_comes_when_the_package_is_gone_and_the_package_takes_over_ag
 
 def test_absent_takes_the_package_away_and_leaves_what_is_the_operators(host: Host) -> None:
     """The edited list of tool servers becomes a copy; the data stay."""
-    tools = "/srv/aichat-backend/mcp-servers.json"
-    host.check_output(f"sed -i 's/PMM.s logs, to be read/mine/' {tools}")
+    host.check_output(f"sed -i 's/PMM.s logs, to be read/mine/' {TOOLS}")
     code, said = play(ai_chat_state="absent")
     assert code == 0, said
     assert host.run(f"rpm --query {PACKAGE}").rc == 1
     assert host.run("supervisorctl status aichat-backend").rc == 4
-    gone = (PROGRAM, HOME, "/opt/aichat-backend", "/etc/supervisord.d/ai-chat.ini", "/etc/aichat-backend", tools)
+    gone = (PROGRAM, HOME, "/opt/aichat-backend", "/etc/supervisord.d/ai-chat.ini", "/etc/aichat-backend", TOOLS)
     assert [path for path in gone if host.file(path).exists] == []
-    assert "mine" in host.check_output(f"cat {tools}.*~")
+    assert "mine" in host.check_output(f"cat {TOOLS}.*~")
     assert host.file("/srv/aichat-backend/chat.db").exists
 
 
@@ -233,3 +247,23 @@ def test_a_first_deployment_that_fails_takes_the_package_away_with_all_that_is_t
     assert host.check_output("find /etc /srv/aichat-backend -name '*.rpmsave' 2>/dev/null || true") == ""
     gone = (PROGRAM, HOME, "/etc/supervisord.d/ai-chat.ini", "/etc/aichat-backend", "/var/lib/aichat-backend")
     assert [path for path in gone if host.file(path).exists] == []
+
+
+def test_a_plain_install_never_loses_the_operators_own_list(host: Host) -> None:
+    """Be it where the service reads it or where the package has its link; also when the package goes again."""
+    host.check_output("mkdir -p /etc/aichat-backend /srv/aichat-backend")
+    for path in (LINK, TOOLS):
+        host.check_output(f"echo '{{}}' >{path}")
+
+    host.check_output(f"dnf --assumeyes install {PACKAGE}")
+    assert [host.file(path).content_string for path in (LINK, TOOLS)] == ["{}\n", "{}\n"]
+    assert host.file(f"{LINK}.rpmnew").linked_to == TOOLS
+    assert "PMM's logs" in host.file(f"{TOOLS}.rpmnew").content_string
+
+    code, said = play()
+    assert code != 0
+    assert f"{LINK} is a file, and the package has a link there" in said
+
+    host.check_output(f"dnf --assumeyes remove {PACKAGE}")
+    assert [host.file(f"{path}.rpmsave").content_string for path in (LINK, TOOLS)] == ["{}\n", "{}\n"]
+    host.check_output(f"rm -r /etc/aichat-backend {TOOLS}*")
