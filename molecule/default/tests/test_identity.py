@@ -29,6 +29,12 @@ def test_without_a_login_every_call_gets_a_json_401(
     assert reply.json()["error"]
 
 
+def test_without_a_role_there_is_no_chat(host: Host) -> None:
+    """PMM's answer to somebody who may not is the same as to nobody: 401."""
+    reply = PMMClient(host, "carol").get("/v1/chat/sessions", FORGED)
+    assert (reply.status, reply.json()["code"]) == (401, "unauthenticated")
+
+
 @pytest.mark.parametrize("login", ["alice", "bob"])
 def test_a_forged_user_id_of_a_logged_in_client_is_overwritten(host: Host, login: str) -> None:
     """A session made with a forged identity belongs to whom PMM knows."""

@@ -7,6 +7,7 @@ from testinfra.host import Host
 
 from pmm_client import PMMClient
 
+PERMISSION_DENIED = 7
 BOBS_FILTER = "WyJlbnZpcm9ubWVudD1kZW1vIl0="
 
 
@@ -33,8 +34,9 @@ def test_the_api_of_pmm_still_asks_for_a_login_and_answers_one(anonymous: PMMCli
 
 
 def test_roles_still_count(alice: PMMClient, bob: PMMClient) -> None:
-    """A viewer may not see the settings, an administrator may."""
-    assert bob.get("/v1/server/settings").status == 403
+    """A viewer may not see the settings, an administrator may. PMM refuses with 401; the body has the reason."""
+    refused = bob.get("/v1/server/settings")
+    assert (refused.status, refused.json()["code"]) == (401, PERMISSION_DENIED)
     assert alice.get("/v1/server/settings").status == 200
 
 

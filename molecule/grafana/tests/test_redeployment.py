@@ -46,7 +46,7 @@ def test_asking_pmm_in_vain_is_said_and_lets_nobody_in(host: Host, answers: Answ
     assert says_that_pmm_does_not_know_the_chat(deploy(ai_chat_identity="pmm"))
 
     assert host.file(PMM_CONF).content_string.count(f"include {LOCATIONS};") == 1
-    answers("bob", 403)
+    answers("bob", 401)
     answers("alice", 401)
 
 
@@ -85,6 +85,7 @@ def test_without_nginx_nothing_of_ours_is_left_in_it(host: Host, answers: Answer
 
     assert host.file(PMM_CONF).content_string == host.file("/root/pmm.conf").content_string
     assert not host.file("/etc/nginx/aichat").exists
-    # What PMM itself answers under that path.
-    answers("bob", 403)
+    # What PMM itself answers under that path, and not the chat's JSON.
+    answers("bob", 401)
+    assert PMMClient(host, "bob").get("/v1/chat/sessions").json()["message"] == "Access denied."
     assert changes(deploy(ai_chat_nginx_enabled=False)) == {"0"}

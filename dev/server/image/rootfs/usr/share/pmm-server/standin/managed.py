@@ -90,12 +90,12 @@ class PMMManaged(JSONHandler):
         try:
             caller = self._caller()
         except (OSError, http.client.HTTPException):
-            self._refuse(HTTPStatus.UNAUTHORIZED, INTERNAL, "Internal server error.")
+            self._refuse(INTERNAL, "Internal server error.")
             return
         if caller is None:
-            self._refuse(HTTPStatus.UNAUTHORIZED, UNAUTHENTICATED, "Unauthorized")
+            self._refuse(UNAUTHENTICATED, "Unauthorized")
         elif caller.role < needed:
-            self._refuse(HTTPStatus.FORBIDDEN, PERMISSION_DENIED, "Access denied")
+            self._refuse(PERMISSION_DENIED, "Access denied.")
         else:
             headers = {"X-Proxy-Filter": FILTERS[caller.id]} if caller.id in FILTERS else {}
             if fitting in RULES_OF_THE_CHAT and caller.id:
@@ -125,8 +125,9 @@ class PMMManaged(JSONHandler):
         finally:
             connection.close()
 
-    def _refuse(self, status: HTTPStatus, code: int, message: str) -> None:
-        self.answer(status, {"code": code, "error": message, "message": message})
+    def _refuse(self, code: int, message: str) -> None:
+        """Whatever the reason: on a 401 alone, PMM's nginx asks once more for the body, which has the reason."""
+        self.answer(HTTPStatus.UNAUTHORIZED, {"code": code, "error": message, "message": message})
 
 
 class StockPMMManaged(PMMManaged):
