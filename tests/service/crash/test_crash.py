@@ -84,7 +84,7 @@ async def _crash_again_and_again(server: CrashServer, chance: random.Random, kil
                 await server.kill()
         await _approve_after_a_crash(server, journal, users)
     finally:
-        await server.kill()
+        await server.close()
 
 
 async def _approve_after_a_crash(server: CrashServer, journal: Journal, users: Sequence[User]) -> None:

@@ -1,23 +1,27 @@
-"""A real server process that is killed and started again, on the same port and with the same data."""
+"""A server process that is killed and started again, on the same port and with the same data."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import os
+import signal
+import sys
+from asyncio.subprocess import PIPE, Process
 from collections import Counter
 from pathlib import Path
 from time import monotonic
 from typing import Any
 
 from fakes.mcp_processes import Program
-from fakes.program import PATIENCE, PROGRAM, free_port
+from fakes.program import PATIENCE, free_port
 
 TOOLS = [
     {"name": name, "description": "Writes down an id.", "inputSchema": {"type": "object", "properties": {}}}
     for name in ("record", "record_asked")
 ]
 _BETWEEN_LOOKS = 0.01
+_NURSERY = Path(__file__).with_name("crash_nursery.py")
 
 
 class CrashServer:
@@ -43,7 +47,10 @@ class CrashServer:
         self.log = folder / "log"
         self.log.touch()
         self._log_begins = 0
-        self._process: asyncio.subprocess.Process | None = None
+        self._nursery: Process | None = None
+        self._pid = 0
+        self._ended: asyncio.Task[bytes] | None = None
+        """Its exit status, as a line; none when no process was started yet."""
         self.killed_at = monotonic()
 
     @property
@@ -58,10 +65,15 @@ class CrashServer:
     async def begin(self) -> None:
         """Start the process."""
         self._log_begins = self.log.stat().st_size
-        with self.log.open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec(
-                PROGRAM, "--env-only", env=self._environment, stdout=log, stderr=log
+        if self._nursery is None:
+            self._nursery = await asyncio.create_subprocess_exec(
+                sys.executable, _NURSERY, self.log, env=self._environment, stdin=PIPE, stdout=PIPE
             )
+        assert self._nursery.stdin is not None
+        assert self._nursery.stdout is not None
+        self._nursery.stdin.write(b"\n")
+        self._pid = int(await self._nursery.stdout.readline())
+        self._ended = asyncio.create_task(self._nursery.stdout.readline())
 
     async def ready(self) -> None:
         """Wait until it listens, and has looked after what the one before it left."""
@@ -74,8 +86,8 @@ class CrashServer:
     async def _until_said(self, event: bytes) -> None:
         async with asyncio.timeout(PATIENCE):
             while event not in self._said():
-                assert self._process is not None
-                assert self._process.returncode is None, self._said()
+                assert self._ended is not None
+                assert not self._ended.done(), self._said()
                 await asyncio.sleep(_BETWEEN_LOOKS)
 
     def _said(self) -> bytes:
@@ -86,10 +98,18 @@ class CrashServer:
 
     async def kill(self) -> None:
         """End it as the kernel does that is out of memory."""
-        if self._process is not None and self._process.returncode is None:
-            self._process.kill()
+        if self._ended is not None and not self._ended.done():
+            os.kill(self._pid, signal.SIGKILL)
             self.killed_at = monotonic()
-            await self._process.wait()
+            assert int(await self._ended) == -signal.SIGKILL
+
+    async def close(self) -> None:
+        """Kill it, and start no other one."""
+        await self.kill()
+        if self._nursery is not None:
+            assert self._nursery.stdin is not None
+            self._nursery.stdin.close()
+            await self._nursery.wait()
 
     def complaints(self) -> list[dict[str, Any]]:
         """What it logged as an error."""
