@@ -542,11 +542,15 @@ async def test_erasing_a_user_ends_the_naming_of_their_session(stores: Stores, p
 async def test_an_answer_that_begins_while_its_user_is_erased_leaves_nothing(
     stores: Stores, provider: ScriptedProvider
 ) -> None:
-    slow = SlowTurns(stores.turns)
-    async with answering(replace(stores, turns=slow), provider) as assistant:
+    slow, taking = SlowTurns(stores.turns), LongTaking(stores)
+    taking.go_on.set()
+    async with answering(replace(stores, turns=slow, conversations=taking), provider) as assistant:
         asking = asyncio.create_task(assistant.ask("1", "s", "Why?", {}))
         await slow.reached.wait()
         erasing = asyncio.create_task(assistant.erase("1"))
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert not taking.reached.is_set(), "a question that was asked before is not in the store yet"
         slow.go_on.set()
         await erasing
 

@@ -199,6 +199,8 @@ class Assistant:
         """Stop all answers of a user, and remove all there is of that user."""
 
         async def erase() -> None:
+            # What was asked before is erased as well.
+            await self._wait_for_openings()
             while True:
                 await self._end_all_of(user_id)
                 await self._store.take_all(user_id)
@@ -218,8 +220,7 @@ class Assistant:
         """Take no more questions, let answers end for `grace` seconds, interrupt the rest, and wait for all."""
         self._draining = True
         await _cancel(self._naming)
-        if self._opening:
-            await asyncio.wait(self._opening)
+        await self._wait_for_openings()
         under_way = list(self._runs.values())
         with suppress(TimeoutError):
             async with asyncio.timeout(grace):
@@ -282,6 +283,11 @@ class Assistant:
             naming = asyncio.create_task(self._titles.name(run.turn.session, *exchange), name=f"name {run.session_id}")
             self._naming[naming] = run.user_id, run.session_id
             naming.add_done_callback(self._naming.pop)
+
+    async def _wait_for_openings(self) -> None:
+        """Return when all questions that are on their way into the store by now are there, or have failed to be."""
+        if self._opening:
+            await asyncio.wait(self._opening)
 
     async def _end_work_in(self, user_id: str, session_id: str) -> None:
         """Stop what is under way in a session; an answer may just have ended, and its session be about to be named."""
