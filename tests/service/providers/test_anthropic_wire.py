@@ -142,6 +142,10 @@ def test_neighbours_of_one_piece_are_joined_and_blocks_kept_apart() -> None:
     assert decode([start() + burst + finish()])[:-1] == [ReasoningDelta("ab", signed("s")), TextDelta("cde")]
 
 
+def test_an_empty_piece_of_text_among_others_says_nothing() -> None:
+    assert decode([start() + text_block("a", "", "b") + finish()])[:-1] == [TextDelta("ab")]
+
+
 def test_blocks_may_overlap() -> None:
     said = begin(0, "tool_use", id="toolu_a", name="disks", input={}) + begin(
         1, "tool_use", id="toolu_b", name="disks", input={}

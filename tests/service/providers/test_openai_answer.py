@@ -61,6 +61,30 @@ def test_cut_into_many(places: list[int]) -> None:
     assert spoken(decode(WHOLE[start:end] for start, end in pairwise(marks))) == MEANING
 
 
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                text("It's "),
+                text(""),
+                chunk({"role": "assistant", "content": "I/O", "refusal": None, "tool_calls": None}),
+                reasoning("hm"),
+                chunk({"content": "no", "reasoning": "yes"}),
+                chunk({"content": "", "refusal": "never"}),
+                chunk({"content": None}),
+                sse({"choices": [{"delta": {"content": "a"}}, {"delta": {"content": "b"}}]}),
+                sse({"choices": [{"delta": {"content": "c"}}], "usage": {"prompt_tokens": 5, "completion_tokens": 6}}),
+                chunk({"content": "end"}, finish="length"),
+            ]
+        )
+    )
+)
+def test_what_comes_together_means_what_it_means_one_by_one(chunks: list[bytes]) -> None:
+    end = [text("."), DONE]
+
+    assert spoken(decode([b"".join(chunks), *end])) == spoken(decode([*chunks, *end]))
+
+
 def test_neighbours_of_one_piece_are_joined_and_kinds_kept_apart() -> None:
     piece = reasoning("a") + reasoning("b", "reasoning") + text("c") + text("d") + reasoning("e") + chunk(finish="stop")
 

@@ -6,6 +6,7 @@ An event is decoded field by field, the few that are needed: building the SDK's 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
 
 import msgspec
 from msgspec import Struct
@@ -58,9 +59,28 @@ class _Event(Struct, gc=False):
     error: object = None
 
 
+class _TextDelta(Struct, gc=False):
+    text: str
+
+
+class _TextEvent(Struct, gc=False):
+    """What nearly all events with a delta are: text."""
+
+    delta: _TextDelta
+    type: Literal["content_block_delta"]
+
+
 _DECODER = msgspec.json.Decoder(_Event)
+_TEXT_DECODER = msgspec.json.Decoder(_TextEvent)
 _READ = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
 _WRITTEN = "output_tokens"
+
+
+def _decode_lines(lines: bytes) -> list[_TextEvent] | list[_Event]:
+    try:
+        return _TEXT_DECODER.decode_lines(lines)
+    except NOT_JSON:
+        return _DECODER.decode_lines(lines)
 
 
 class _OpenThought(Struct):
@@ -80,7 +100,7 @@ class AnswerDecoder(SseDecoder):
     """Understands the events of one answer. Events and blocks of kinds that are not known are passed over."""
 
     _usual_beginning = b"event: content_block_delta\ndata: "
-    _decode_lines = staticmethod(_DECODER.decode_lines)
+    _decode_lines = staticmethod(_decode_lines)
 
     def __init__(self, request: ModelRequest, scrub: Scrubber, content_type: str = "text/event-stream") -> None:
         super().__init__(scrub, content_type)
@@ -103,13 +123,11 @@ class AnswerDecoder(SseDecoder):
             raise ProviderError(ProviderFailure.PROTOCOL, f"an event is not what Anthropic sends: {error}") from None
         self._take_chunk(said, telling)
 
-    def _take_chunks(self, chunks: list[_Event], telling: Telling) -> None:
-        texts = [delta.text for chunk in chunks if (delta := chunk.delta) is not None and delta.text]
-        if len(texts) == len(chunks) and not self.done:
-            # What nearly all events say.
-            self._say(TextDelta, "".join(texts), telling)
-        else:
+    def _take_chunks(self, chunks: list[_TextEvent] | list[_Event], telling: Telling) -> None:
+        if self.done or not chunks or not isinstance(chunks[0], _TextEvent):
             super()._take_chunks(chunks, telling)
+        else:
+            self._say(TextDelta, "".join([chunk.delta.text for chunk in chunks]), telling)
 
     def _take_chunk(self, chunk: _Event, telling: Telling) -> None:
         match chunk.type:

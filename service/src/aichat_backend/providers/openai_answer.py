@@ -52,13 +52,43 @@ class _Chunk(Struct, gc=False):
     error: object = None
 
 
+class _TextDelta(Struct, gc=False):
+    content: str
+    refusal: None = None
+    reasoning_content: None = None
+    reasoning: None = None
+    tool_calls: None = None
+    function_call: None = None
+
+
+class _TextChoice(Struct, gc=False):
+    delta: _TextDelta
+    finish_reason: None = None
+
+
+class _TextChunk(Struct, gc=False):
+    """What nearly all chunks are: text and nothing else."""
+
+    choices: tuple[_TextChoice]
+    usage: None = None
+    error: None = None
+
+
 _DECODER = msgspec.json.Decoder(_Chunk)
+_TEXT_DECODER = msgspec.json.Decoder(_TextChunk)
+
+
+def _decode_lines(lines: bytes) -> list[_TextChunk] | list[_Chunk]:
+    try:
+        return _TEXT_DECODER.decode_lines(lines)
+    except NOT_JSON:
+        return _DECODER.decode_lines(lines)
 
 
 class AnswerDecoder(SseDecoder):
     """Understands the chunks of one answer. What is called is told at the end, when all of it is there."""
 
-    _decode_lines = staticmethod(_DECODER.decode_lines)
+    _decode_lines = staticmethod(_decode_lines)
 
     def __init__(
         self, request: ModelRequest, address: Address, scrub: Scrubber, content_type: str = "text/event-stream"
@@ -97,6 +127,13 @@ class AnswerDecoder(SseDecoder):
                 return
             raise ProviderError(ProviderFailure.PROTOCOL, f"a chunk is not what OpenAI sends: {error}") from None
         self._take_chunk(chunk, telling)
+
+    def _take_chunks(self, chunks: list[_TextChunk] | list[_Chunk], telling: Telling) -> None:
+        if self.done or not chunks or not isinstance(chunks[0], _TextChunk):
+            super()._take_chunks(chunks, telling)
+        elif text := "".join([chunk.choices[0].delta.content for chunk in chunks]):
+            self._said_something = True
+            telling.say(TextDelta, text)
 
     def _take_chunk(self, chunk: _Chunk, telling: Telling) -> None:
         if chunk.error:

@@ -32,6 +32,7 @@ _UNSPACED = (
 _PICTURES = "\u2600-\u27bf\U0001f300-\U0001faff"
 _PIECE = re.compile(r"[0-9a-z\x80-\U0010ffff]+")
 """What stands between ASCII characters that are in no word; itself a word when all of it is ASCII."""
+_GAPS = dict.fromkeys((number for number in range(0x80) if not _PIECE.match(chr(number))), " ")
 _HANGUL_THAT_JOINS = range(0x1160, 0x1200)
 _MARKS_ARE_AMONG = (range(0x300, 0x1F000), range(0xE0100, 0xE01F0))
 
@@ -46,7 +47,7 @@ class Word(NamedTuple):
 
 def words_of(text: str) -> Iterator[str]:
     """The words of a text, in their order."""
-    return chain.from_iterable(map(_words_of_piece, _PIECE.findall(folded(text))))
+    return chain.from_iterable(map(_words_of_piece, _pieces(folded(text))))
 
 
 def placed_words(text: str) -> Iterator[Word]:
@@ -70,7 +71,7 @@ def indexed_words(owner: str, text: str) -> str:
     room = _MOST_INDEXED
     kept = []
     # Each piece once before it is looked into: a long text says little that it has not said before.
-    pieces = dict.fromkeys(_PIECE.findall(folded(text)))
+    pieces = dict.fromkeys(_pieces(folded(text)))
     for word in dict.fromkeys(chain.from_iterable(map(_words_of_piece, pieces))):
         owned = owned_word(owner, word)
         room -= len(owned.encode()) + 1
@@ -83,6 +84,13 @@ def indexed_words(owner: str, text: str) -> str:
 def owned_word(owner: str, word: str) -> str:
     """The word as the index has it."""
     return f"{owner}:{word}"
+
+
+def _pieces(shape: str) -> Sequence[str]:
+    if shape.isascii():
+        # The same in a third of the time.
+        return shape.translate(_GAPS).split()
+    return _PIECE.findall(shape)
 
 
 def _words_of_piece(piece: str) -> Iterable[str]:
