@@ -17,6 +17,8 @@ from tests.bench.sides import Ask, Side, Sides, Stage
 
 _PACED_STREAMS = 20
 _PACED_PAUSE = 0.01
+_SETTLING_SECONDS = 2.0
+"""After that, whatever a question costs once is behind the service, also what it does a moment later."""
 _BURST_STREAMS = 4
 _BURST_TOGETHER = 64
 _OTHERS_PAUSE = 0.05
@@ -76,6 +78,7 @@ class Bench:
         """CPU µs of the relay per chunk, with streams under way whose chunks come one by one."""
         idle = await self._idle_cpu(side)
         async with self._endless(side.ask, _PACED_PAUSE, _PACED_STREAMS) as streams:
+            await asyncio.sleep(_SETTLING_SECONDS)
             cpu, chunks = side.process.cpu_seconds(), streams.received
             await asyncio.sleep(self.effort.window)
             cpu, chunks = side.process.cpu_seconds() - cpu, streams.received - chunks
