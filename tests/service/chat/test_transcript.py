@@ -50,7 +50,7 @@ def test_roles_alternate_and_every_call_has_one_result_right_after_it(
         if step.role is Role.ASSISTANT:
             assert not results_of(step)
             assert len(set(calls_of(step))) == len(calls_of(step))
-            assert any(not isinstance(part, ReasoningPart) for part in step.parts)
+            assert not isinstance(step.parts[-1], ReasoningPart)
             following = steps[position + 1] if position + 1 < len(steps) else Step(Role.USER, ())
             assert results_of(following) == calls_of(step)
         else:
@@ -134,6 +134,16 @@ def test_thoughts_go_back_only_with_a_state() -> None:
     steps = transcript([user("Go."), assistant(thought(), ReasoningPart("kept", state), "Done.")])
 
     assert steps[1].parts == (ReasoningPart("kept", state), TextPart("Done."))
+
+
+def test_thoughts_that_a_stop_has_left_at_the_end_do_not_go_back() -> None:
+    state = ProviderState("p", "signed")
+    before, after = ReasoningPart("before", state), ReasoningPart("after", state)
+
+    for said in (TextPart("Let me see."), call("a")):
+        steps = transcript([user("Go."), assistant(before, said, after), user("And?")])
+
+        assert steps[1].parts == (before, said)
 
 
 def test_all_files_are_found_those_of_tools_too() -> None:

@@ -120,6 +120,9 @@ def _assistant_step(group: Sequence[_Said]) -> tuple[Step, dict[str, ToolResultP
                 continue
             calls[item.part.id] = _without_result(item.part, item.approval)
         parts.append(item.part)
+    # Thoughts that nothing follows are of an answer that was stopped. A message that ends with them is refused by some.
+    while isinstance(parts[-1], ReasoningPart):
+        parts.pop()
     return Step(Role.ASSISTANT, tuple(parts)), calls
 
 
