@@ -12,7 +12,7 @@ import pytest
 import aichat_backend
 
 PACKAGE = Path(aichat_backend.__file__).parent
-ANYWHERE = ("__init__", "errors", "imports")
+ANYWHERE = ("__init__", "errors", "imports", "whole_characters")
 STORED = (
     "approvals",
     "audit",
@@ -41,6 +41,7 @@ START_UP = (
 ALLOWED: dict[str, tuple[str, ...]] = {
     "errors": (),
     "imports": (),
+    "whole_characters": (),
     "config.*": ("config.*",),
     "streams.*": ("streams.*",),
     "telemetry.*": ("telemetry.*",),

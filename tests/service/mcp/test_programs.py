@@ -329,6 +329,14 @@ async def test_every_kind_of_content_arrives(tmp_path: Path, open_workshop: Open
         assert "cannot be read" in strange.text
 
 
+async def test_half_a_character_is_no_reason_to_lose_a_result(tmp_path: Path, open_workshop: OpenWorkshop) -> None:
+    """Servers in JavaScript cut text in the middle of what is one character to everybody else."""
+    async with open_workshop(local=program(tmp_path, "half").entry) as shop:
+        outcome = await shop.call("half", {})
+
+        assert (outcome.text, outcome.is_error) == ("half \N{REPLACEMENT CHARACTER}", False)
+
+
 async def test_a_new_file_and_a_signal_are_enough_to_change_servers(
     tmp_path: Path, open_workshop: OpenWorkshop
 ) -> None:

@@ -332,3 +332,17 @@ def test_what_was_said_before_an_error_is_told_before_it() -> None:
     assert next(events) == TextDelta("Half an answer")
     with pytest.raises(ProviderError, match="gone"):
         next(events)
+
+
+def test_half_a_character_is_replaced_and_no_answer_lost_for_it() -> None:
+    said = (
+        start()
+        + text_block("hi HALF")
+        + tool_block("toolu_1", "query", '{"sql": "\\ud83d"}', index=1)
+        + finish("tool_use")
+    )
+
+    assert decode([said.replace(b"HALF", rb"\ud83d")])[:-1] == [
+        TextDelta("hi \N{REPLACEMENT CHARACTER}"),
+        ToolCall("toolu_1", "query", '{"sql": "\\ufffd"}'),
+    ]

@@ -307,3 +307,13 @@ def test_what_was_said_before_an_error_is_told_before_it() -> None:
     assert next(events) == TextDelta("Half an answer")
     with pytest.raises(ProviderError, match="gone"):
         next(events)
+
+
+def test_half_a_character_is_replaced_and_no_answer_lost_for_it() -> None:
+    halves = (text("hi HALF") + chunk(call("query", {"sql": "HALF"}))).replace(b"HALF", rb"\ud83d")
+
+    told, called, _finished = decode([halves + finish()])
+
+    assert told == TextDelta("hi \N{REPLACEMENT CHARACTER}")
+    assert isinstance(called, ToolCall)
+    assert json.loads(called.arguments) == {"sql": "\N{REPLACEMENT CHARACTER}"}

@@ -142,3 +142,11 @@ def test_what_was_said_before_an_error_is_told_before_it() -> None:
     assert next(events) == TextDelta("Half an answer")
     with pytest.raises(ProviderError, match="gone"):
         next(events)
+
+
+def test_half_a_character_is_replaced_and_no_answer_lost_for_it() -> None:
+    halves = (text("hi HALF") + calls(("query", {"sql": "HALF"})) + done()).replace(b"HALF", rb"\ud83d")
+
+    said, _thought, called, _finished = spoken(decode([halves]))
+
+    assert (said, called) == ("hi \N{REPLACEMENT CHARACTER}", [("query", '{"sql":"\\ufffd"}')])

@@ -21,6 +21,7 @@ from fakes.asking import question
 from fakes.openai_wire import DONE, call, chunk, reasoning, sse, text, usage
 
 COMPATIBLE = Address("https://api.deepseek.com/v1")
+HALF = b'data: {"choices":[{"delta":{"content":"hi \\ud83d"}}]}\n\n'
 
 
 def decode(pieces: Iterable[bytes], address: Address = COMPATIBLE) -> list[Event]:
@@ -117,6 +118,15 @@ def test_an_event_without_data_says_nothing_wherever_the_network_cuts() -> None:
     for offset in range(len(stream)):
         pieces = [stream[:offset], stream[offset:]]
         assert spoken(decode(pieces)) == ("Hi you", "", Finished(FinishReason.STOP)), f"cut at {offset}"
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_half_a_character_is_replaced_and_no_answer_lost_for_it(together: bool) -> None:
+    halves = [chunk({"content": "whole"}), HALF, chunk({"content": "."}), DONE]
+
+    said, _thought, finished = spoken(decode([b"".join(halves)] if together else halves))
+
+    assert (said, finished.reason) == ("wholehi \N{REPLACEMENT CHARACTER}.", FinishReason.STOP)
 
 
 def test_the_same_reasoning_under_both_names_is_told_once() -> None:

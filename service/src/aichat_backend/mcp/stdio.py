@@ -12,13 +12,14 @@ import anyio
 import structlog
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 from mcp.shared.message import SessionMessage
-from mcp_types import jsonrpc_message_adapter
+from mcp_types import JSONRPCMessage, jsonrpc_message_adapter
 
 from aichat_backend.mcp.child import Child
 from aichat_backend.mcp.entries import Command
 from aichat_backend.mcp.failures import ServerFailed
 from aichat_backend.mcp.link import Link
 from aichat_backend.mcp.messages import LineSplitter, TooLong
+from aichat_backend.whole_characters import with_whole_characters
 
 _REST_FOLLOWS_SECONDS = 0.5
 """How long the output of a server that has exited may stay open, for something else may hold it; and the reverse."""
@@ -96,7 +97,7 @@ async def _pass_on(lines: list[bytes], incoming: MemoryObjectSendStream[_Incomin
     """Whether the receiver is still there."""
     for line in lines:
         try:
-            message = SessionMessage(jsonrpc_message_adapter.validate_json(line, by_name=False))
+            message = SessionMessage(_decoded(line))
         except ValueError:
             # Some servers greet on their standard output.
             _log.debug("mcp_line_ignored", bytes=len(line))
@@ -106,6 +107,18 @@ async def _pass_on(lines: list[bytes], incoming: MemoryObjectSendStream[_Incomin
         except (anyio.ClosedResourceError, anyio.BrokenResourceError):
             return False
     return True
+
+
+def _decoded(line: bytes) -> JSONRPCMessage:
+    """The message of a line.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        return jsonrpc_message_adapter.validate_json(line, by_name=False)
+    except ValueError:
+        return jsonrpc_message_adapter.validate_json(with_whole_characters(line), by_name=False)
 
 
 async def _write(

@@ -16,7 +16,7 @@ from aichat_backend.providers.anthropic_errors import stream_failure
 from aichat_backend.providers.anthropic_thinking import Thought, state_of
 from aichat_backend.providers.base import Finished, FinishReason, ModelRequest, ReasoningDelta, TextDelta, ToolCall
 from aichat_backend.providers.calls import CallIds, whole_arguments
-from aichat_backend.providers.decoding import NOT_JSON, SseDecoder, Telling, json_or_text
+from aichat_backend.providers.decoding import NOT_JSON, SseDecoder, Telling, decoded, json_or_text
 from aichat_backend.providers.failures import Scrubber
 from aichat_backend.providers.sse import SseEvent
 from aichat_backend.providers.usage import counted
@@ -118,7 +118,7 @@ class AnswerDecoder(SseDecoder):
         if event.name == "error":
             raise stream_failure(json_or_text(event.data), self._scrub)
         try:
-            said = _DECODER.decode(event.data)
+            said = decoded(_DECODER, event.data)
         except NOT_JSON as error:
             raise ProviderError(ProviderFailure.PROTOCOL, f"an event is not what Anthropic sends: {error}") from None
         self._take_chunk(said, telling)

@@ -11,6 +11,7 @@ import msgspec
 from aichat_backend.chat.parts import ToolCallPart
 from aichat_backend.errors import ProviderError, ProviderFailure
 from aichat_backend.providers.base import ModelRequest
+from aichat_backend.whole_characters import with_whole_characters
 
 _USABLE_ID = re.compile(r"[A-Za-z0-9_-]{1,40}")
 """What every vendor takes back, and fits into a list within a message."""
@@ -39,7 +40,9 @@ class CallIds:
 
 
 def whole_arguments(request: ModelRequest, tool: str, arguments: str) -> str:
-    """The arguments as the model wrote them. Nothing at all means `{}`, where the tool requires nothing.
+    """The arguments as the model wrote them, but for halves of characters, which are replaced.
+
+    Nothing at all means `{}`, where the tool requires nothing.
 
     Raises:
         ProviderError: PROTOCOL when they are not a JSON object, half of which is never taken for an empty one, or
@@ -50,11 +53,19 @@ def whole_arguments(request: ModelRequest, tool: str, arguments: str) -> str:
     if not arguments.strip() and _requires_nothing(request, tool):
         return "{}"
     try:
-        _OBJECT.decode(arguments)
+        return _readable(arguments)
     except (msgspec.MsgspecError, RecursionError):
         raise ProviderError(
             ProviderFailure.PROTOCOL, f"the arguments of a call of {tool!r} are not a whole JSON object"
         ) from None
+
+
+def _readable(arguments: str) -> str:
+    try:
+        _OBJECT.decode(arguments)
+    except msgspec.MsgspecError:
+        arguments = with_whole_characters(arguments.encode()).decode()
+        _OBJECT.decode(arguments)
     return arguments
 
 

@@ -22,6 +22,7 @@ from aichat_backend.providers.sse import (
     split_events,
     start_of_last_event,
 )
+from aichat_backend.whole_characters import with_whole_characters
 
 NOT_JSON = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 """What decoding raises for bytes that are not JSON, or not the JSON that was expected."""
@@ -166,6 +167,18 @@ class SseDecoder(ABC):
 
     def _cut_off(self) -> ProviderError:
         return ProviderError(ProviderFailure.PROTOCOL, f"the stream ({self._content_type}) ended before the answer did")
+
+
+def decoded(decoder: msgspec.json.Decoder[_Said], data: bytes) -> _Said:
+    """What the data says. A character of which a server sends half is replaced: nobody's answer is lost for that.
+
+    Raises:
+        MsgspecError, UnicodeDecodeError, RecursionError: it is not JSON, or not the JSON that was expected.
+    """
+    try:
+        return decoder.decode(data)
+    except NOT_JSON:
+        return decoder.decode(with_whole_characters(data))
 
 
 def json_or_text(data: bytes) -> object:

@@ -14,7 +14,7 @@ from aichat_backend.chat.parts import Usage
 from aichat_backend.errors import ProviderError, ProviderFailure
 from aichat_backend.providers.base import Finished, FinishReason, ModelRequest, ReasoningDelta, TextDelta, ToolCall
 from aichat_backend.providers.calls import CallIds, whole_arguments
-from aichat_backend.providers.decoding import NOT_JSON, SseDecoder, Telling, json_or_text
+from aichat_backend.providers.decoding import NOT_JSON, SseDecoder, Telling, decoded, json_or_text
 from aichat_backend.providers.failures import Scrubber
 from aichat_backend.providers.gemini_errors import stream_failure
 from aichat_backend.providers.gemini_signatures import signed
@@ -99,7 +99,7 @@ class AnswerDecoder(SseDecoder):
         if event.name == "error":
             raise stream_failure(json_or_text(event.data), self._scrub)
         try:
-            chunk = _DECODER.decode(event.data)
+            chunk = decoded(_DECODER, event.data)
         except NOT_JSON as error:
             raise ProviderError(ProviderFailure.PROTOCOL, f"a chunk is not what Gemini sends: {error}") from None
         self._take_chunk(chunk, telling)

@@ -19,7 +19,7 @@ from aichat_backend.providers.base import (
     ToolCall,
 )
 from aichat_backend.providers.calls import CallIds, whole_arguments
-from aichat_backend.providers.decoding import NOT_JSON, Telling, and_then
+from aichat_backend.providers.decoding import NOT_JSON, Telling, and_then, decoded
 from aichat_backend.providers.failures import Scrubber
 from aichat_backend.providers.ndjson import LineSplitter, LineTooLong
 from aichat_backend.providers.ollama_errors import stream_failure
@@ -155,6 +155,6 @@ def _decoded(lines: bytes) -> Iterable[_Line]:
 
 def _decode(line: bytes) -> _Line:
     try:
-        return _DECODER.decode(line)
+        return decoded(_DECODER, line)
     except NOT_JSON as error:
         raise ProviderError(ProviderFailure.PROTOCOL, f"a line is not what Ollama sends: {error}") from None

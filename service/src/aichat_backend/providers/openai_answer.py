@@ -13,7 +13,7 @@ from msgspec import Struct
 from aichat_backend.chat.parts import Usage
 from aichat_backend.errors import ProviderError, ProviderFailure
 from aichat_backend.providers.base import Event, Finished, FinishReason, ModelRequest, ReasoningDelta, TextDelta
-from aichat_backend.providers.decoding import NOT_JSON, SseDecoder, Telling, json_or_text
+from aichat_backend.providers.decoding import NOT_JSON, SseDecoder, Telling, decoded, json_or_text
 from aichat_backend.providers.failures import Scrubber
 from aichat_backend.providers.openai_address import Address
 from aichat_backend.providers.openai_calls import CallAssembler, CallDelta, FunctionDelta
@@ -120,7 +120,7 @@ class AnswerDecoder(SseDecoder):
         if event.name == "error":
             raise stream_failure(json_or_text(event.data), self._scrub)
         try:
-            chunk = _DECODER.decode(event.data)
+            chunk = decoded(_DECODER, event.data)
         except NOT_JSON as error:
             if event.data == _DONE:
                 self.done = True
