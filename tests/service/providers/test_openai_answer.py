@@ -120,6 +120,17 @@ def test_an_event_without_data_says_nothing_wherever_the_network_cuts() -> None:
         assert spoken(decode(pieces)) == ("Hi you", "", Finished(FinishReason.STOP)), f"cut at {offset}"
 
 
+def test_content_may_come_in_parts_of_text_and_of_thoughts() -> None:
+    """As Mistral's reasoning models send it."""
+    thoughts = [{"type": "thinking", "thinking": [{"type": "text", "text": "hm"}, {"type": "text", "text": "…"}]}]
+
+    said = decode(
+        [chunk({"content": thoughts}) + chunk({"content": [{"type": "text", "text": "Disks"}]}) + text(".") + DONE]
+    )
+
+    assert said == [ReasoningDelta("hm…"), TextDelta("Disks."), Finished(FinishReason.STOP)]
+
+
 @pytest.mark.parametrize("together", [True, False])
 def test_half_a_character_is_replaced_and_no_answer_lost_for_it(together: bool) -> None:
     halves = [chunk({"content": "whole"}), HALF, chunk({"content": "."}), DONE]

@@ -31,8 +31,15 @@ _FAILED: Mapping[str | None, ProviderFailure] = {
 """Reasons to finish that are none, of OpenAI, OpenRouter and DeepSeek."""
 
 
+class _ContentPart(Struct, gc=False):
+    """A piece of content as Mistral's reasoning models send it: text, or thoughts, which are pieces of text again."""
+
+    text: str | None = None
+    thinking: list[_ContentPart] | None = None
+
+
 class _Delta(Struct, gc=False):
-    content: str | None = None
+    content: str | list[_ContentPart] | None = None
     refusal: str | None = None
     reasoning_content: str | None = None
     reasoning: str | None = None
@@ -152,7 +159,9 @@ class AnswerDecoder(SseDecoder):
             telling.say(ReasoningDelta, reasoning)
             if delta.reasoning_content and not self._address.is_openai:
                 self._reasoning.append(reasoning)
-        if text := delta.content or delta.refusal:
+        if isinstance(delta.content, list):
+            self._take_parts(TextDelta, delta.content, telling)
+        elif text := delta.content or delta.refusal:
             self._said_something = True
             telling.say(TextDelta, text)
         if delta.tool_calls:
@@ -160,6 +169,13 @@ class AnswerDecoder(SseDecoder):
                 self._calls.add(call)
         if delta.function_call is not None:
             self._calls.add(CallDelta(function=delta.function_call))
+
+    def _take_parts(self, kind: type[TextDelta | ReasoningDelta], parts: list[_ContentPart], telling: Telling) -> None:
+        for part in parts:
+            if part.text:
+                self._said_something = True
+                telling.say(kind, part.text)
+            self._take_parts(ReasoningDelta, part.thinking or [], telling)
 
     def _finished(self) -> Finished:
         return Finished(self._reason(), self._usage)
