@@ -55,6 +55,28 @@ async def test_tools_are_offered_and_called(transport: str, newer: bool, open_wo
 
 
 @KINDS
+async def test_a_result_as_large_as_a_picture_arrives_and_disturbs_nobody(
+    transport: str, newer: bool, open_workshop: OpenWorkshop
+) -> None:
+    async def picture(_arguments: Mapping[str, Any]) -> CallToolResult:
+        return said("x" * 2_000_000)
+
+    gate = Gate()
+    tools = [tool("picture"), tool("gate")]
+    endpoint = FakeEndpoint(transport, newer, tools, {"picture": picture, "gate": gate})
+    async with serving(endpoint), open_workshop(remote=endpoint.entry) as shop:
+        another = asyncio.ensure_future(shop.call("gate", {}))
+        await gate.entered.wait()
+
+        outcome = await shop.call("picture", {})
+        gate.open.set()
+
+        assert outcome.text.startswith("xxx")
+        assert not outcome.is_error
+        assert (await another).text == "passed the gate"
+
+
+@KINDS
 async def test_changes_of_the_tools_are_followed(transport: str, newer: bool, open_workshop: OpenWorkshop) -> None:
     async with serving(FakeEndpoint(transport, newer)) as endpoint, open_workshop(remote=endpoint.entry) as shop:
         if newer:

@@ -6,9 +6,11 @@ import json
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import httpx2
+from mcp.client import sse
 from mcp.client.sse import sse_client
 from mcp.client.streamable_http import streamable_http_client
 
@@ -30,6 +32,10 @@ _EVENT_STREAM = "text/event-stream"
 
 _TIMEOUT = httpx2.Timeout(_WRITE_SECONDS, connect=_CONNECT_SECONDS, read=None, pool=None)
 """No limit for reading: how long a tool may take is decided by its call."""
+
+# Over this transport the SDK has no parameter for the size of an event. Its own limit is 1 MiB, less than a picture may
+# have, and whatever is larger ends the connection, with everybody's calls on it.
+sse.sse_within_origin = partial(sse.sse_within_origin, max_event_size=LONGEST)  # type: ignore[attr-defined]
 
 
 def endpoint_transport(
