@@ -141,6 +141,8 @@ def test_while_one_answers_the_other_refuses_questions_and_tells_readers_to_come
         (event,) = events
     assert (event["type"], event["session_id"]) == ("error", session)
     assert "reload the conversation" in event["error"]
+    with pair.there.follow(path, last_event_id=57) as events:
+        assert [event["type"] for event in events] == ["error"]
     unknown = pair.there.request("GET", f"{path[:-1]}{'0' if path[-1] != '0' else '1'}")
     assert unknown.status == 404
 

@@ -153,10 +153,10 @@ class Service:
         return asked.body
 
     @contextmanager
-    def follow(self, stream_url: str) -> Iterator[Iterator[dict[str, Any]]]:
-        """The events of an answer, each as soon as it arrives."""
+    def follow(self, stream_url: str, last_event_id: int = 0) -> Iterator[Iterator[dict[str, Any]]]:
+        """The events of an answer after one, each as soon as it arrives."""
         with self._connection() as connection:
-            response = _send(connection, "GET", stream_url)
+            response = _send(connection, "GET", stream_url, headers={"Last-Event-ID": str(last_event_id)})
             assert response.status == 200
             yield _events(response)
 
@@ -190,9 +190,11 @@ def environment_of(given: Mapping[str, str] | None) -> dict[str, str]:
     return {**kept, "PYTHONWARNINGS": "error", **(given or {})}
 
 
-def _send(connection: HTTPConnection, method: str, path: str, body: object = None) -> HTTPResponse:
-    headers = {"X-User-ID": USER, "Content-Type": "application/json"}
-    connection.request(method, path, None if body is None else json.dumps(body), headers)
+def _send(
+    connection: HTTPConnection, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None
+) -> HTTPResponse:
+    sent = {"X-User-ID": USER, "Content-Type": "application/json", **(headers or {})}
+    connection.request(method, path, None if body is None else json.dumps(body), sent)
     return connection.getresponse()
 
 

@@ -107,7 +107,11 @@ class QuestionResource:
     async def follow(self, request: web.Request) -> web.StreamResponse:
         """The events of an answer, from the start or from after `Last-Event-ID`."""
         followed = await self._assistant.follow(user_of(request), request.match_info["stream_id"])
-        return await self._streams.send(request, followed.log, after=_last_event_id(request))
+        after = _last_event_id(request)
+        if isinstance(followed, Refusal) and after != len(followed.log):
+            # It was heard of another log, that of the process which makes the answer.
+            after = 0
+        return await self._streams.send(request, followed.log, after=after)
 
     @endpoint("DELETE", "/stream/{stream_id}", {200: as_json(Confirmation)})
     async def stop(self, request: web.Request) -> web.Response:
