@@ -154,6 +154,28 @@ async def test_pages_of_other_sites_change_nothing(backend: Backend, site: str) 
     assert backend.rows() == {"sessions": 0, "messages": 0}
 
 
+@pytest.mark.parametrize("page", ["http://evil.example", "http://127.0.0.1:1", "null"])
+async def test_where_the_browser_names_the_page_alone_pages_of_other_sites_change_nothing(
+    backend: Backend, page: str
+) -> None:
+    answer = await backend.user("1").post("/sessions", headers={"Origin": page})
+
+    assert_error(answer, 403, "cross_site")
+    assert backend.rows()["sessions"] == 0
+
+
+async def test_our_own_page_without_https_may_change_what_it_shows(backend: Backend) -> None:
+    created = await backend.user("1").post("/sessions", headers={"Origin": "http://pmm:8080", "Host": "pmm:8080"})
+
+    assert created.status == 201
+
+
+async def test_what_the_browser_says_of_the_sites_counts_more_than_their_names(backend: Backend) -> None:
+    headers = {"Sec-Fetch-Site": "same-origin", "Origin": "https://pmm.example", "Host": "renamed-by-a-proxy"}
+
+    assert (await backend.user("1").post("/sessions", headers=headers)).status == 201
+
+
 @pytest.mark.parametrize("site", ["none", "same-origin"])
 async def test_our_own_pages_may_change_what_they_show(backend: Backend, site: str) -> None:
     created = await backend.user("1").post("/sessions", headers={"Sec-Fetch-Site": site})

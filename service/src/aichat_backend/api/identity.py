@@ -67,12 +67,18 @@ def require_proxy(request: web.Request, secret: str | None) -> None:
 def refuse_other_sites(request: web.Request) -> None:
     """A page of another site can make a browser send what needs no preflight: a form, or a POST without a body.
 
-    The user's cookies may go with it, and nothing must be asked or changed in their name. Programs send no such header.
+    The user's cookies may go with it, and nothing must be asked or changed in their name. Browsers name the relation of
+    the two sites over HTTPS, and without it the page's origin alone. Programs send neither.
 
     Raises:
         Forbidden: the browser says that the request comes from another site.
     """
-    if request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
+    relation, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
+    if relation is not None:
+        is_ours = relation in ("none", "same-origin")
+    else:
+        is_ours = origin is None or origin.partition("://")[2] == request.host
+    if not is_ours:
         raise Forbidden("This request comes from another site.", code="cross_site")
 
 
