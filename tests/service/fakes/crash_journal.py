@@ -37,6 +37,8 @@ class Question:
     heard: list[Heard] = field(default_factory=list)
     """Of its answer, of what followed a decision, of another answer in its place."""
     execution: str | None = None
+    waits: bool = False
+    """Whether that is not done before the user has approved it."""
     approved: bool | None = None
     """What the user decided on the call; known once what followed was heard to its end."""
     file: str | None = None

@@ -88,6 +88,7 @@ class User:
         text = f"{token} {words}"
         if kind in ("tool", "asked"):
             question.execution = f"e{next(_numbers)}"
+            question.waits = kind == "asked"
             text += f'\nuse {TOOL if kind == "tool" else ASKED_TOOL} {{"id": "{question.execution}"}}'
         elif kind == "file":
             question.file = f"contents {next(_numbers)}"
@@ -128,8 +129,8 @@ class User:
         if heard.terminal != "done":
             # The tools could not be reached: the approval waits again.
             pending.decided = Fate.NOT_ASKED
-        elif question.execution is not None:
-            # Otherwise the call was of the question before, which was asked once more together with this one.
+        elif question.waits:
+            # Otherwise the call was of a question before, which was asked once more together with this one.
             question.approved = approved
 
     async def _delete(self, wire: _Wire, conversation: Conversation) -> None:
