@@ -56,3 +56,10 @@ def test_the_providers_are_those_of_the_service() -> None:
 def test_the_play_is_the_literal_one() -> None:
     play = yaml.safe_load((COLLECTION / "playbooks" / "deploy_ai_chat.yml").read_text())
     assert play == [{"hosts": "pmm-servers", "roles": [{"role": "ai-chat"}]}]
+
+
+def test_ansible_is_supported_from_the_version_on_with_which_it_is_tried() -> None:
+    supported = yaml.safe_load((COLLECTION / "meta" / "runtime.yml").read_text())["requires_ansible"]
+    (tried,) = re.findall(r'"ansible-core>=([0-9.]+),', (COLLECTION / "pyproject.toml").read_text())
+    assert supported == f">={tried}.0"
+    assert f"ansible-core {tried} or" in (COLLECTION / "README.md").read_text()
