@@ -14,7 +14,6 @@ SUCCEED = [
     "curl http://localhost:3001/health",
     "curl http://localhost/v1/chat/health",
     "nginx -t",
-    "ps aux | grep aichat-backend",
     "aichat-backend --version",
     "aichat-backend config",
     "aichat-backend check",
@@ -27,6 +26,12 @@ def test_the_command_succeeds(host: Host, command: str) -> None:
     done = host.run(command)
     assert done.rc == 0, done.stdout + done.stderr
     assert done.stdout + done.stderr
+
+
+def test_the_process_is_among_those_that_are_listed(host: Host) -> None:
+    """Beside whoever looks for it by its name."""
+    listed = host.check_output("ps aux | grep aichat-backend").splitlines()
+    assert [line for line in listed if line.startswith("pmm ") and "/bin/python -I -m aichat_backend" in line]
 
 
 @pytest.mark.parametrize(
@@ -70,6 +75,13 @@ def test_the_status_is_asked_from_the_controller() -> None:
     done = on_the_controller("ansible", "pmm-servers", "-m", "shell", "-a", "supervisorctl status aichat-backend")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "RUNNING" in done.stdout
+
+
+def test_the_play_runs_under_the_name_that_the_description_gives_it() -> None:
+    """It is the collection's play, which has nothing left to do."""
+    done = on_the_controller("ansible-playbook", "playbooks/deploy-ai-chat.yml", "--check")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "changed=0 " in done.stdout
 
 
 def test_the_commands_of_root_leave_nothing_of_root_among_the_data(host: Host) -> None:
