@@ -1,7 +1,8 @@
 """The life of the package on a server, told in order: deployed, updated, replaced by hand, beside others, removed."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from testinfra.host import Host
 
@@ -44,6 +45,16 @@ def running(host: Host) -> str:
 def installed(host: Host) -> str:
     """Return version and release of the package."""
     return str(host.check_output(f"rpm -q --qf '%{{VERSION}}-%{{RELEASE}}' {PACKAGE}"))
+
+
+@contextmanager
+def port_taken(host: Host) -> Iterator[None]:
+    """Let another program have the port 3002 meanwhile."""
+    host.check_output("setsid python3 -m http.server 3002 </dev/null >/dev/null 2>&1 & echo $! >/run/taker")
+    try:
+        yield
+    finally:
+        host.check_output("kill $(cat /run/taker)")
 
 
 def test_the_service_runs_from_the_package(host: Host) -> None:
@@ -92,11 +103,8 @@ def test_an_update_that_is_not_healthy_goes_and_the_package_before_comes_back(
     """A newer one is in the repository, and the port that it is given is taken."""
     before, files = installed(host), configuration(host)
     host.check_output(OFFER_THE_NEXT)
-    host.check_output("setsid python3 -m http.server 3002 </dev/null >/dev/null 2>&1 & echo $! >/run/taker")
-    try:
+    with port_taken(host):
         code, said = play(ai_chat_port=3002, ai_chat_health_timeout=8)
-    finally:
-        host.check_output("kill $(cat /run/taker)")
     assert code != 0
     assert "The server is as it was before this play" in said
     assert "The service is healthy." in said
@@ -236,11 +244,8 @@ def test_remove_data_leaves_nothing(host: Host) -> None:
 
 def test_a_first_deployment_that_fails_takes_the_package_away_with_all_that_is_the_roles(host: Host) -> None:
     """To rpm the settings are edited, with the role's variables in them: a copy of them would have the secrets."""
-    host.check_output("setsid python3 -m http.server 3002 </dev/null >/dev/null 2>&1 & echo $! >/run/taker")
-    try:
+    with port_taken(host):
         code, said = play(ai_chat_port=3002, ai_chat_health_timeout=8)
-    finally:
-        host.check_output("kill $(cat /run/taker)")
     assert code != 0
     assert "There was no chat backend on this server before" in said
     assert host.run(f"rpm --query {PACKAGE}").rc == 1
