@@ -1,15 +1,13 @@
 """Plays that are killed, with all that they run on the server, as by a restart of both machines."""
 
 import os
-import re
 import signal
-import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from testinfra.host import Host
 
-from controller import PROJECT, environment, playing
+from following import begin, follow_to
 from polling import until
 
 
@@ -22,31 +20,16 @@ def kill_at(
     once: Callable[[], bool] = lambda: True,
 ) -> str:
     """Deploy, kill it as soon as this task has begun and the condition holds, and return what it said until then."""
-    header = re.compile(rf"(TASK|RUNNING HANDLER) \[.*: {re.escape(task)}\]")
-    said: list[str] = []
-    process = subprocess.Popen(
-        [*playing("deploy_ai_chat", variables), "-vvv", "--diff"],
-        cwd=PROJECT,
-        env=environment(edition),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
+    process = begin("deploy_ai_chat", edition, variables, "-vvv", "--diff")
     assert process.stdout is not None
     try:
-        for line in process.stdout:
-            said.append(line)
-            if header.match(line):
-                until(f"the play is in the middle of: {task}", once)
-                break
-        else:
-            raise AssertionError(f"the play ended before it came to: {task}\n{''.join(said[-40:])}")
+        said = follow_to(task, process.stdout)
+        until(f"the play is in the middle of: {task}", once)
     finally:
         os.killpg(process.pid, signal.SIGKILL)
         _kill_what_it_runs(host)
         rest, _nothing = process.communicate()
-    return "".join(said) + rest
+    return said + rest
 
 
 def _kill_what_it_runs(host: Host) -> None:
