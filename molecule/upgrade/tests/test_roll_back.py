@@ -71,13 +71,18 @@ def test_a_release_that_is_not_healthy_goes_and_the_older_one_comes_back_with_al
     assert BROKEN in host.check_output("ls /opt/aichat-backend/releases")
 
 
-def test_settings_that_the_new_release_refuses_touch_nothing(host: Host) -> None:
-    """The service itself says what is wrong, before anything is switched; an edit that is not in force yet stays so."""
+def test_settings_that_the_new_release_refuses_touch_nothing(host: Host, older: Path) -> None:
+    """The service itself says what is wrong, before anything is switched; an edit that is not in force yet stays so.
+
+    A play that goes through puts the edit into force, and foretells that.
+    """
     host.check_output(f"cp -a {INI} /run/away.ini && sed -i 's/^autostart=true/&\\nstartretries=4/' {INI}")
     before, process = state(host), host.check_output("supervisorctl pid aichat-backend")
 
+    foretold = play(older, "--check")
     done = play(None, variables={"ai_chat_environment": {"AICHAT_LLM_TEMPERATURE": "hot"}})
 
+    assert "supervisord would start aichat-backend with its new configuration" in words(foretold)
     assert done.returncode != 0
     assert "AICHAT_LLM_TEMPERATURE: 'hot' is not allowed" in done.stdout + done.stderr
     assert state(host) == before
