@@ -15,6 +15,7 @@ import pytest
 import yaml
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
+from ansible_collections.percona.pmm_ai_chat.plugins.filter.masked import masked
 
 ROLE = Path(__file__).resolve().parents[3] / "roles" / "ai_chat"
 VARIABLES = yaml.safe_load((ROLE / "vars" / "main.yml").read_text())
@@ -268,3 +269,13 @@ def test_a_key_that_is_a_variable_is_generated() -> None:
     key = SITUATION["ai_chat_api_key_path"]
     assert key not in value("ai_chat_generated_files", **{**SITUATION, **PLAN})
     assert key in value("ai_chat_generated_files", **{**SITUATION, **PLAN}, ai_chat_api_key="sk-1")
+
+
+def test_of_a_secret_that_changes_both_values_are_hidden() -> None:
+    rotated = SITUATION | {
+        "ai_chat_environment": {"OPENAI_API_KEY": "the-new-one"},
+        "ai_chat_found_environment": {"OPENAI_API_KEY": "the-old-one", "AICHAT_PORT": "3001"},
+        "ai_chat_ini_plan": {"decision": "kept"},
+    }
+    shown = masked("the-new-one was refused, the-old-one was not", value("ai_chat_secrets", **rotated))
+    assert shown == "******** was refused, ******** was not"
