@@ -130,6 +130,24 @@ def test_a_release_that_is_gone_back_to_by_hand_and_is_not_healthy_gives_way_aga
     assert version(host) == OLDER
 
 
+def test_while_a_way_back_is_under_way_no_other_play_begins_and_the_next_one_makes_good_what_it_left(
+    host: Host, older: Path
+) -> None:
+    """It is killed when it has switched to a release that cannot begin, before anything runs that."""
+    failed = host.check_output(f"ls /opt/aichat-backend/releases | grep ^{BROKEN}- | head -n 1")
+    back = {"ai_chat_release": failed}
+    with stopped_at("Restart the service", None, back, name="roll_back_ai_chat") as first:
+        for refused in (play(older), play(older, variables={"ai_chat_state": "absent"})):
+            assert refused.returncode != 0
+            assert f"process {first} of this controller" in words(refused)
+
+    done = play(older)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert version(host) == OLDER
+    assert not host.file("/var/lib/aichat-backend/restore-point").exists
+
+
 def test_what_a_play_that_was_killed_left_open_is_done_by_the_next_one(host: Host, older: Path) -> None:
     """It had placed a key and was killed before the restart: nothing on the server differs from what is wanted."""
     killed = on_the_controller(
