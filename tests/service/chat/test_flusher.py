@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection, Mapping
 
 import pytest
 from structlog.testing import capture_logs
@@ -12,7 +12,7 @@ from aichat_backend.chat.conversation import MessageStatus
 from aichat_backend.chat.draft import Draft
 from aichat_backend.chat.flusher import Flusher
 from aichat_backend.chat.parts import TextPart
-from aichat_backend.chat.underway import KeptDraft, Owner, SignOfLife
+from aichat_backend.chat.underway import KeptDraft, News, Owner, SignOfLife
 from aichat_backend.errors import Unavailable
 from aichat_backend.providers.base import TextDelta
 from fakes.backend import eventually
@@ -199,6 +199,43 @@ async def test_while_the_database_is_away_tools_do_not_begin_and_drafts_wait(des
 
     assert desk.kept() == {"a": "kept later"}
     assert desk.store.noted == []
+
+
+@pytest.mark.parametrize(
+    ("seconds_of_writing", "pauses"),
+    [(0.0, [0.75, 0.75]), (0.2, [0.75, 0.55]), (5.0, [0.75, 0.1875])],
+    ids=["at once", "in a moment", "the database is busy"],
+)
+async def test_the_time_that_writing_takes_is_part_of_the_interval_but_for_a_rest(
+    monkeypatch: pytest.MonkeyPatch, seconds_of_writing: float, pauses: list[float]
+) -> None:
+    now = 0.0
+    run = Living("a")
+    store = RunsInMemory(SignOfLife("a", Owner("here", "1"), 0))
+    keep = store.keep
+
+    async def take_time(drafts: Mapping[str, KeptDraft], versions: Collection[str]) -> News:
+        nonlocal now
+        now += seconds_of_writing
+        return await keep(drafts, versions)
+
+    slept: list[float] = []
+    twice = asyncio.Event()
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        if len(slept) == len(pauses):
+            twice.set()
+            await asyncio.Event().wait()
+        run.say("more")
+
+    monkeypatch.setattr(store, "keep", take_time)
+    flusher = Flusher(store, clock=lambda: now, sleep=sleep)
+    flusher.add(run)
+    await twice.wait()
+    flusher.discard(run)
+
+    assert slept == pytest.approx(pauses)
 
 
 async def test_it_writes_by_itself_as_long_as_there_are_runs() -> None:
