@@ -4,17 +4,27 @@ import re
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO
 
 from controller import PROJECT, environment, playing
 
 
-def begin(name: str, edition: Path | None, variables: Mapping[str, object], *options: str) -> subprocess.Popen[str]:
-    """Begin a play in a process group of its own; what it says, errors included, is to be read from its output."""
+def begin(
+    name: str,
+    edition: Path | None,
+    variables: Mapping[str, object],
+    *options: str,
+    settings: Mapping[str, str] = MappingProxyType({}),
+) -> subprocess.Popen[str]:
+    """Begin a play in a process group of its own; what it says, errors included, is to be read from its output.
+
+    Settings are variables of Ansible's environment.
+    """
     return subprocess.Popen(
         [*playing(name, variables), *options],
         cwd=PROJECT,
-        env=environment(edition),
+        env={**environment(edition), **settings},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
