@@ -8,20 +8,15 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
 
-from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._ini_text import find_section
 from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._masking import mask
 from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._run_as import Identity, run_as
 from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._supervisord import SupervisordProblem, discover
 
-PROGRAM = "aichat-backend"
 _PATIENCE = 120
-# What of the program's command line decides where its settings come from.
-_SOURCES = re.compile(r"--env-only(?=\s|$)|--config(?:=|\s+)\S+")
 
 
 class SettingsProblem(Exception):
@@ -43,7 +38,7 @@ def check_settings(release: str, ini: str, extra: Mapping[str, str], identity: I
     """
     with _file_for(identity, ini) as file:
         command = [os.path.join(release, "bin", "python"), "-I", "-B", "-m", "aichat_backend", "config"]
-        command += [*_sources(ini), "--ini", file]
+        command += ["--ini", file]
         try:
             found = run_as(identity, command, _PATIENCE, {**_environment(), **extra})
         except subprocess.TimeoutExpired:
@@ -53,12 +48,6 @@ def check_settings(release: str, ini: str, extra: Mapping[str, str], identity: I
         told = "\n".join(said[-15:]) or "exit status %d" % found.returncode
         raise SettingsProblem(f"The service would not start with these settings, so nothing was switched:\n{told}")
     return said
-
-
-def _sources(ini: str) -> list[str]:
-    option = find_section(ini, f"program:{PROGRAM}", "command").option
-    found = _SOURCES.search(option.value) if option else None
-    return re.split(r"[=\s]+", found.group(), maxsplit=1) if found else []
 
 
 def _environment() -> dict[str, str]:

@@ -159,6 +159,42 @@ class TestSources:
         assert lines["AICHAT_PORT"] == f"5555  ({default_ini})"
         assert lines["AICHAT_LOG_LEVEL"] == "debug  (environment)"
 
+    @pytest.mark.parametrize(
+        ("command", "shown"),
+        [
+            ("aichat-backend", "4444  ({default})"),
+            ("aichat-backend --env-only", "3001  (default)"),
+            ("/bin/sh -c x --config={file}", "4001  ({file})"),
+        ],
+    )
+    def test_the_file_is_the_one_that_the_service_reads(
+        self,
+        capsys: pytest.CaptureFixture[str],
+        default_ini: Path,
+        default_file: Path,
+        file: Path,
+        command: str,
+        shown: str,
+    ) -> None:
+        default_ini.write_text(f"[program:aichat-backend]\ncommand={command.format(file=file)}\n")
+        assert self.port(capsys, "config") == shown.format(default=default_file, file=file)
+
+    @pytest.mark.usefixtures("default_file")
+    def test_a_file_that_is_named_in_the_shell_wins_over_the_services(
+        self, capsys: pytest.CaptureFixture[str], default_ini: Path, file: Path
+    ) -> None:
+        default_ini.write_text("[program:aichat-backend]\ncommand=aichat-backend --env-only\n")
+        assert self.port(capsys, "config", "--config", str(file)) == f"4001  ({file})"
+        assert self.port(capsys, "--env-only", "config") == "3001  (default)"
+
+    def test_a_command_that_the_service_would_not_take_is_one_line(
+        self, capsys: pytest.CaptureFixture[str], default_ini: Path
+    ) -> None:
+        default_ini.write_text("[program:aichat-backend]\ncommand=aichat-backend --config\n")
+        assert cli.main(["config"]) == EX_CONFIG
+        told = capsys.readouterr().err
+        assert told == f"aichat-backend: {default_ini}: command: argument --config: expected one argument\n"
+
     def test_another_ini_may_be_named(self, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
         ini = tmp_path / "other.ini"
         ini.write_text("[program:aichat-backend]\nenvironment=AICHAT_PORT=6666\n")

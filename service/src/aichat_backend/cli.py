@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from aichat_backend import __version__
-from aichat_backend.config.places import DEFAULT_FILE, DEFAULT_INI, PROGRAM
+from aichat_backend.config.places import DEFAULT_INI, PROGRAM
+from aichat_backend.config.source_options import source_options
 from aichat_backend.imports import uncollected
 
 
@@ -21,15 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    sources = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
-    group = sources.add_mutually_exclusive_group()
-    group.add_argument("--env-only", action="store_true", help="read no configuration file")
-    group.add_argument(
-        "--config",
-        metavar="FILE",
-        type=Path,
-        help=f"read this configuration file (otherwise {DEFAULT_FILE}, if it is there)",
-    )
+    sources = source_options()
     parser = argparse.ArgumentParser(prog=PROGRAM, description="The AI chat backend of PMM.", parents=[sources])
     parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
     parser.set_defaults(command="serve")
@@ -76,5 +69,5 @@ def _add_ini(command: argparse.ArgumentParser) -> None:
         "--ini",
         metavar="FILE",
         type=Path,
-        help=f"the ini file with the environment of the service (otherwise {DEFAULT_INI}, if it is there)",
+        help=f"the ini file of the service, for its environment and options (otherwise {DEFAULT_INI}, if it is there)",
     )

@@ -10,11 +10,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from aichat_backend.config.loading import LoadedSettings, load_settings
 from aichat_backend.config.places import DEFAULT_FILE, DEFAULT_INI, PROGRAM
 from aichat_backend.config.problems import ConfigurationError, variable
+from aichat_backend.config.source_options import source_options
 from aichat_backend.imports import uncollected
+
+if TYPE_CHECKING:
+    from aichat_backend.config.supervisord import Program
 
 EX_FAILURE = 1
 EX_USAGE = 2
@@ -67,15 +72,25 @@ class _ServiceView:
 
 
 def _view_of_service(options: argparse.Namespace) -> _ServiceView:
-    from aichat_backend.config.supervisord import read_environment
+    from aichat_backend.config.supervisord import Program, read_program
 
     ini: Path | None = options.ini
     if ini is None:
         ini = DEFAULT_INI if _may_exist(DEFAULT_INI) else None
-    given = read_environment(ini, os.environ) if ini else {}
-    environment = {**os.environ, **given}
-    loaded = load_settings(environment, _config_file(options), origins=dict.fromkeys(given, str(ini)))
+    program = read_program(ini, os.environ) if ini else Program({}, ())
+    environment = {**os.environ, **program.environment}
+    named_here = "config" in options or "env_only" in options
+    file = _config_file(options if named_here else _source_options_of(program, ini))
+    loaded = load_settings(environment, file, origins=dict.fromkeys(program.environment, str(ini)))
     return _ServiceView(environment, loaded)
+
+
+def _source_options_of(program: Program, ini: Path | None) -> argparse.Namespace:
+    try:
+        found, _others = source_options().parse_known_args(program.arguments)
+    except argparse.ArgumentError as error:
+        raise ConfigurationError([f"{ini}: command: {error}"]) from error
+    return found
 
 
 def _serve(options: argparse.Namespace) -> int:

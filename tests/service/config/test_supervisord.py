@@ -1,4 +1,4 @@
-"""The environment read from an ini file is the one that supervisord gives the process.
+"""What is read from an ini file is what supervisord gives the process.
 
 supervisord's own parser is the reference: what it does is looked up, not remembered.
 """
@@ -15,7 +15,7 @@ from supervisor.datatypes import dict_of_key_value_pairs
 from supervisor.options import UnhosedConfigParser, expand
 
 from aichat_backend.config.problems import ConfigurationError
-from aichat_backend.config.supervisord import read_environment
+from aichat_backend.config.supervisord import read_program
 
 pytestmark = pytest.mark.thorough
 
@@ -60,7 +60,7 @@ def supervisords(ini: str, folder: Path) -> dict[str, str]:
 def ours(ini: str, folder: Path) -> dict[str, str]:
     file = folder / "ai-chat.ini"
     file.write_text(ini, encoding="utf-8", newline="\n")
-    return read_environment(file, OWN)
+    return dict(read_program(file, OWN).environment)
 
 
 def problem(ini: str, folder: Path) -> str:
@@ -121,6 +121,22 @@ def test_a_program_without_environment_gets_no_variables(tmp_path: Path) -> None
     assert ours(f"[{SECTION}]\ncommand=x\n", tmp_path) == {}
 
 
+@pytest.mark.parametrize(
+    ("command", "arguments"),
+    [
+        ("", []),
+        ("/usr/sbin/aichat-backend", []),
+        ("/usr/sbin/aichat-backend --env-only ; no file", ["--env-only"]),
+        ("aichat-backend --config '/my chat/%(program_name)s.yaml'", ["--config", "/my chat/aichat-backend.yaml"]),
+        ('aichat-backend "--config=%(here)s/50%%.yaml"', ["--config=HERE/50%.yaml"]),
+    ],
+)
+def test_the_arguments_are_those_of_the_command(tmp_path: Path, command: str, arguments: list[str]) -> None:
+    ini = tmp_path / "ai-chat.ini"
+    ini.write_text(f"[{SECTION}]\ncommand={command}\n")
+    assert [argument.replace(str(tmp_path), "HERE") for argument in read_program(ini, OWN).arguments] == arguments
+
+
 def test_other_programs_in_the_same_file_do_not_matter(tmp_path: Path) -> None:
     assert ours('[program:x]\nenvironment=A="1"\n' + program('B="2"'), tmp_path) == {"B": "2"}
 
@@ -138,6 +154,8 @@ def test_other_programs_in_the_same_file_do_not_matter(tmp_path: Path) -> None:
         (program('A="%(ENV_X"'), "environment: an expansion must have the form %(ENV_NAME)s"),
         (program('A="%(ENV_X)s"'), "environment: %(ENV_X)s is not known here: set X for this command too"),
         (program('A="%(group)s"'), "environment: %(group)s is not known here: remove it"),
+        (program("").replace("/usr", "'/usr"), "command: a quote is not closed"),
+        (program("").replace("/usr", "%(ENV_X)s"), "command: %(ENV_X)s is not known here: set X for this command too"),
         ("[program:other]\ncommand=x\n", f"has no section [{SECTION}]"),
         ("", f"has no section [{SECTION}]"),
         ("environment=A=1\n", "is not a valid ini file"),
@@ -151,10 +169,10 @@ def test_what_supervisord_would_refuse_is_one_line_without_values(tmp_path: Path
 def test_a_missing_ini_and_one_that_is_not_text(tmp_path: Path) -> None:
     file = tmp_path / "ai-chat.ini"
     with pytest.raises(ConfigurationError, match="cannot be read: No such file or directory"):
-        read_environment(file, {})
+        read_program(file, {})
     file.write_bytes(b"\xff\xfe")
     with pytest.raises(ConfigurationError, match="is not a valid ini file"):
-        read_environment(file, {})
+        read_program(file, {})
 
 
 SIGNS = ["=", ",", '"', "'", " ", "\n    ", ";", "#", " ;", "/.+-():", "\\", "@", "%%"]
