@@ -28,7 +28,8 @@ def owner_of(host: str) -> dict[str, Any]:
 def refusal(owner: dict[str, Any], us: dict[str, Any], held: dict[str, Any]) -> str | None:
     """Why we cannot go on with another run's restore point; None when that run has ended."""
     if owner["controller"] == us["controller"]:
-        if beginning(owner["process"]) != owner["began"]:
+        began = beginning(owner["process"])
+        if began is None or began != owner["began"]:
             return None
         return (
             f"Another play is at work on this host since {held['held_since']} (the host's clock), as {owner['host']}: "

@@ -72,6 +72,12 @@ def test_a_process_that_only_has_the_number_of_the_run_is_not_the_run(act: Any) 
     assert act(Remote({**HELD, "held_by": owner}, {"unfinished": True}))["unfinished"] is True
 
 
+def test_a_run_that_had_ended_before_its_worker_did_is_followed(act: Any) -> None:
+    """The worker of a play that was killed can no longer see when that began."""
+    owner = {**ended(), "began": None}
+    assert act(Remote({**HELD, "held_by": owner}, {"unfinished": True}))["unfinished"] is True
+
+
 def test_a_run_that_goes_on_is_not_disturbed(act: Any) -> None:
     parent = os.getppid()
     owner = {**restore_point.owner_of("pmm"), "process": parent, "began": restore_point.beginning(parent)}
