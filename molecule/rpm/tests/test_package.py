@@ -97,6 +97,17 @@ def test_no_bytecode_is_made_at_run_time(host: Host) -> None:
     assert files == ""
 
 
+def test_the_play_that_goes_back_to_a_release_leaves_the_package_alone(host: Host) -> None:
+    """It says what goes back instead."""
+    before = host.check_output(f"sha256sum {PROGRAM}")
+    refused = on_the_controller(
+        "ansible-playbook", "playbooks/roll_back_ai_chat.yml", "--extra-vars", '{"ai_chat_install_method": "rpm"}'
+    )
+    assert refused.returncode != 0
+    assert f"dnf downgrade {PACKAGE}" in " ".join((refused.stdout + refused.stderr).split())
+    assert host.check_output(f"sha256sum {PROGRAM}") == before
+
+
 def test_an_update_that_is_not_healthy_goes_and_the_package_before_comes_back(
     host: Host, wait_until_healthy: Callable[[], None]
 ) -> None:
