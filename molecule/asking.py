@@ -11,7 +11,7 @@ from polling import until
 
 _URL = "http://localhost:8080/v1/chat/sessions?limit=1"
 _LOGIN = f"alice:{PASSWORDS['alice']}"
-_ASK = f"curl --silent --output /dev/null --max-time 5 --user {_LOGIN} --write-out '%{{http_code}}' '{_URL}'"
+_ASK = f"curl --silent --output /dev/null --max-time 30 --user {_LOGIN} --write-out '%{{http_code}}' '{_URL}'"
 
 
 class Asking:

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-PATIENCE = 30.0
+PATIENCE = 180.0
 """Seconds after which something that should have happened did not."""
 
 

@@ -9,7 +9,7 @@ PAUSE = 0.04  # between two words of the mock provider, its default
 
 def test_a_streamed_answer_arrives_through_nginx_chunk_by_chunk(alice: PMMClient) -> None:
     """The words arrive with the pauses with which they were made; a buffering proxy would deliver them all at once."""
-    events = alice.ask("Tell me about the slow queries of today", alice.create_session("streamed"))
+    events = alice.ask("Tell me about the slow queries of today. " * 6, alice.create_session("streamed"))
     words = [event for event in events if event.data["type"] == "message"]
     gaps = [later.at - earlier.at for earlier, later in pairwise(words)]
 

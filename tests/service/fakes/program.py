@@ -128,8 +128,10 @@ class Service:
         self._process.send_signal(number)
 
     def exit_status(self) -> int:
-        """Wait for the end."""
-        return self._process.wait(PATIENCE)
+        """Wait for the end, and for all that the log has."""
+        status = self._process.wait(PATIENCE)
+        self._reader.join(PATIENCE)
+        return status
 
     def errors(self) -> str:
         """All of standard error so far."""
