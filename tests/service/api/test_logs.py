@@ -5,11 +5,13 @@ from __future__ import annotations
 import io
 import json
 import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
+from typing import Any
 
 import pytest
 from msgspec import structs
 
+from aichat_backend.chat.tools import ToolOutcome, ToolPolicy
 from aichat_backend.config.providers import ProviderName
 from aichat_backend.config.secrets import Secret
 from aichat_backend.config.settings import Settings
@@ -22,6 +24,7 @@ from fakes.logs import configure_for_tests
 from fakes.openai_wire import answer, failure
 from fakes.raw_http import exchange
 from fakes.scripted import ScriptedProvider
+from fakes.toolbox import FakeToolbox, tool
 
 KEY = "sk-proj-canary-0123456789abcdef"
 QUESTION, ANSWER, TITLE, CONTEXT = "question-canary", "answer-canary", "title-canary", "context-canary"
@@ -69,6 +72,30 @@ async def test_messages_titles_and_keys_are_never_logged(log: io.StringIO, setti
     assert "provider_failed" in written
     for canary in (KEY, QUESTION, ANSWER, TITLE, CONTEXT):
         assert canary not in written
+
+
+async def test_what_tools_are_given_and_return_is_never_logged_nor_measured(
+    settings: Settings, provider: ScriptedProvider, log: io.StringIO
+) -> None:
+    async def answer_in_secret(_arguments: Mapping[str, Any]) -> ToolOutcome:
+        return ToolOutcome("result-canary")
+
+    tools = FakeToolbox([tool("query", policy=ToolPolicy.AUTO)], {"query": answer_in_secret})
+    async with running_backend(settings, provider, tools) as backend:
+        asked = await backend.user().ask()
+        using = await provider.asked()
+        using.use("a", "query", '{"sql": "argument-canary"}')
+        using.finish()
+        (await provider.asked()).finish()
+        events = (await backend.user().get(f"/stream/{asked['stream_id']}")).events
+        probes = [await backend.user(None, prefix="").get(path) for path in ("/metrics", "/health", "/ready")]
+
+    assert tools.calls == [("query", {"sql": "argument-canary"}, "1")]
+    assert "result-canary" in json.dumps([event.data for event in events])
+    assert b"aichat_" in probes[0].body
+    assert [probe for probe in probes if b"canary" in probe.body] == []
+    assert "run_ended" in log.getvalue()
+    assert "canary" not in log.getvalue()
 
 
 async def test_each_request_is_one_line_under_its_id(logged: Backend, log: io.StringIO) -> None:
