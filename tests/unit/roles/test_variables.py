@@ -46,6 +46,9 @@ def refusals(**variables: Any) -> list[str]:
         {"ai_chat_proxy_secret": "aZ09._~+/=-"},
         {"ai_chat_launcher_path": "/usr/local/bin/aichat-backend"},
         {"ai_chat_environment": {"AICHAT_LLM_TEMPERATURE": 0.2}},
+        {"ai_chat_environment": {"AICHAT_HOST": "0.0.0.0"}},
+        {"ai_chat_environment": {"AICHAT_HOST": "localhost"}},
+        {"ai_chat_environment": {"AICHAT_HOST": ""}},
         {"ai_chat_wheelhouse": "wheelhouses/one.tar", "ai_chat_index_url": ""},
         {"ai_chat_index_url": "https://user:password@mirror.example/simple"},
     ],
@@ -58,6 +61,8 @@ def test_good_values_pass(variables: dict[str, Any]) -> None:
     "variables",
     [
         {"ai_chat_port": 0},
+        {"ai_chat_environment": {"AICHAT_HOST": "10.0.0.7"}},
+        {"ai_chat_environment": {"AICHAT_HOST": "::1"}},
         {"ai_chat_port": 65536},
         {"ai_chat_keep_releases": 1},
         {"ai_chat_health_timeout": 0},
