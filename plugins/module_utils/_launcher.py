@@ -94,6 +94,11 @@ class Launcher:
             return True
         return os.geteuid() == 0 and attributes_differ(self.path, _ATTRIBUTES)
 
+    @property
+    def is_foreign(self) -> bool:
+        """Whether another program is in its place, one that somebody put there by hand."""
+        return self.found is not None and not is_ours(self.found)
+
     def place(self) -> None:
         """Put the launcher there."""
         owner = _ATTRIBUTES if os.geteuid() == 0 else Attributes(mode=MODE)

@@ -49,7 +49,7 @@ options:
   launcher:
     description:
       - The program that starts the current release.
-        A file that somebody put there by hand is replaced, which the diff says; with O(state=absent) it is left alone.
+        A file that somebody put there by hand is replaced and kept beside it, which a warning says; with O(state=absent) it is left alone.
         A file of an RPM package is never replaced.
     type: path
     default: /usr/sbin/aichat-backend
@@ -242,6 +242,11 @@ launcher:
   returned: success
   type: str
   sample: /usr/sbin/aichat-backend
+backup_file:
+  description: What another program is now that was in the launcher's place.
+  returned: when there was one
+  type: str
+  sample: /usr/sbin/aichat-backend.4711.2026-11-22@10:00:00~
 releases_removed:
   description: Releases that were removed, because they were old or their installation had been interrupted.
   returned: success
@@ -342,8 +347,7 @@ def present(module: AnsibleModule, store: ReleaseStore) -> dict[str, object]:
     judge(module, store.path(plan.release.name), identity)
     if not module.check_mode:
         deployment.switch(plan)
-        if launcher.differs:
-            launcher.place()
+        result |= place(module, launcher)
     return result
 
 
@@ -368,9 +372,18 @@ def rolled_back(module: AnsibleModule, store: ReleaseStore) -> dict[str, object]
     if switch:
         Switches(store).note(release.name, BACK)
         store.switch(release.name)
+    return result | place(module, launcher)
+
+
+def place(module: AnsibleModule, launcher: Launcher) -> dict[str, object]:
+    """Put the launcher in its place, and keep another program that is there; tell of that."""
+    kept: dict[str, object] = {}
+    if launcher.is_foreign:
+        kept["backup_file"] = module.backup_local(launcher.path)
+        module.warn(f"{launcher.path} was another program, put there by hand. It is now {kept['backup_file']}.")
     if launcher.differs:
         launcher.place()
-    return result
+    return kept
 
 
 def undone(module: AnsibleModule, store: ReleaseStore) -> dict[str, object]:

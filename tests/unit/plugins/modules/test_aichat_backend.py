@@ -10,9 +10,11 @@ import functools
 import json
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible.module_utils.common.warnings import get_warning_messages
 from ansible_collections.percona.pmm_ai_chat.plugins.module_utils import _deployment
 from ansible_collections.percona.pmm_ai_chat.plugins.module_utils._atomic_file import FileProblem
 from ansible_collections.percona.pmm_ai_chat.plugins.modules import aichat_backend
@@ -159,15 +161,20 @@ def test_another_python_gets_a_release_of_its_own(host: Host) -> None:
     assert host.deploy("1.0", python="python3.13")["release"] == first["release"]
 
 
-def test_a_launcher_replaced_by_hand_is_shown_and_placed_again(host: Host) -> None:
+def test_a_launcher_replaced_by_hand_is_shown_kept_and_placed_again(host: Host) -> None:
     host.deploy("1.0")
     host.launcher.write_bytes(b"\x7fELF canary")
     foretold = host.deploy("1.0", check=True)
     assert (foretold["changed"], foretold["switched"]) == (True, False)
     assert "another program: 11 bytes" in foretold["diff"][1]["before"]
     assert "canary" not in json.dumps(foretold)
-    assert host.deploy("1.0")["changed"] is True
+    replaced = host.deploy("1.0")
+    assert replaced["changed"] is True
     assert host.launcher.read_bytes().startswith(b"#!/bin/sh")
+    kept = Path(replaced["backup_file"])
+    assert (kept.parent, kept.read_bytes()) == (host.launcher.parent, b"\x7fELF canary")
+    assert any(f"It is now {kept}." in warning for warning in get_warning_messages())
+    assert "backup_file" not in host.deploy("1.0")
 
 
 def test_a_link_as_launcher_is_replaced_and_not_followed(host: Host) -> None:
