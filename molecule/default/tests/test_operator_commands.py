@@ -1,5 +1,6 @@
 """Every command of the project's description, typed as it is written there."""
 
+import json
 import shlex
 from collections.abc import Callable
 
@@ -9,12 +10,14 @@ from testinfra.host import Host
 from canary import API_KEY, PROXY_SECRET
 from controller import on_the_controller
 from manual import commands
+from pmm_client import USER_IDS, PMMClient
 
 SUCCEED = [
     "supervisorctl status aichat-backend",
     "curl http://localhost:3001/health",
     "curl http://localhost/v1/chat/health",
     "nginx -t",
+    "runuser -u pmm -- nginx -t",
     "aichat-backend --version",
     "aichat-backend config",
     "aichat-backend check",
@@ -76,6 +79,14 @@ def test_the_status_is_asked_from_the_controller() -> None:
     done = on_the_controller("ansible", "pmm-servers", "-m", "shell", "-a", "supervisorctl status aichat-backend")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "RUNNING" in done.stdout
+
+
+def test_the_audit_trail_tells_of_a_deletion(host: Host, alice: PMMClient) -> None:
+    """As lines of JSON, of one user and since a day."""
+    session = alice.create_session("to be deleted")
+    assert alice.request("DELETE", f"/v1/chat/sessions/{session}").status == 200
+    told = host.check_output(f"aichat-backend audit --since 2026-03-01 --user {USER_IDS['alice']}").splitlines()
+    assert [line for line in told if session in json.dumps(json.loads(line))]
 
 
 def test_the_play_runs_under_the_name_that_the_description_gives_it() -> None:
