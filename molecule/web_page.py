@@ -28,7 +28,12 @@ class Told:
     """What the page has seen of one question's answer."""
 
     kinds: list[str]
-    """Types of the events, and `opened` and `broken` of connections; runs of the same one taken together."""
+    """Types of the events; runs of the same one taken together."""
+    connections: int
+    """One for each answer, and more where it broke.
+
+    A browser also connects again when its machine's network changes, as by a server that ends beside this one.
+    """
     ids: list[int]
     """Of its events, as the browser gave them."""
     text: str
@@ -83,9 +88,9 @@ def opened_page(base: str) -> Iterator[WebPage]:
 def _told(noted: list[dict[str, Any]]) -> Told:
     events = [note for note in noted if note["kind"] == "event"]
     data = [event["data"] for event in events]
-    kinds = [note["data"]["type"] if note["kind"] == "event" else note["kind"] for note in noted]
     return Told(
-        kinds=[kind for kind, _ in groupby(kinds)],
+        kinds=[kind for kind, _ in groupby(event["type"] for event in data)],
+        connections=sum(note["kind"] == "opened" for note in noted),
         ids=[event["id"] for event in events],
         text="".join(event["content"] for event in data if event["type"] == "message"),
         session_id=data[0]["session_id"],

@@ -24,7 +24,7 @@ def test_an_answer_streams_into_the_page(page: WebPage) -> None:
     page.begin("plainly", message="Which database is slow?")
     told = page.told()
 
-    assert told.kinds == ["opened", "message", "done"]
+    assert told.kinds == ["message", "done"]
     assert told.ids == list(range(1, len(told.ids) + 1))
     assert told.text == last_answer(page, told.session_id)
 
@@ -36,7 +36,8 @@ def test_a_page_whose_connection_broke_goes_on_where_it_was(host: Host, page: We
     host.check_output("supervisorctl restart nginx")
     told = page.told()
 
-    assert told.kinds == ["opened", "message", "broken", "opened", "message", "done"]
+    assert told.kinds == ["message", "done"]
+    assert told.connections >= 2
     assert told.ids == list(range(1, len(told.ids) + 1))
     assert told.text == last_answer(page, told.session_id)
 
@@ -49,8 +50,8 @@ def test_a_tool_approved_the_moment_it_is_seen_runs(host: Host, page: WebPage) -
     told = page.told()
 
     assert told.kinds == [
-        *("opened", "message", "tool_approval_request", "done"),
-        *("opened", "tool_execution", "message", "done"),
+        *("message", "tool_approval_request", "done"),
+        *("tool_execution", "message", "done"),
     ]
     assert told.text.endswith(WRITTEN)
     assert host.file(NOTE).content_string == "orders is slow\n"
