@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import shutil
 import sqlite3
 from contextlib import closing
@@ -63,6 +64,35 @@ async def test_no_output_of_a_tool_takes_more_than_a_quarter_of_the_context(
     monkeypatch.setattr(app, "McpToolbox", Watched)
     async with open_service(Settings(data_dir=tmp_path, llm_provider=ProviderName.MOCK, llm_context_tokens=context)):
         assert caps == [most]
+
+
+async def test_an_edit_of_a_tool_servers_policy_is_in_the_audit_trail_whatever_was_once_before(
+    tmp_path: Path, migrated_database: Path
+) -> None:
+    path = Path(shutil.copy(migrated_database, tmp_path / "chat.db"))
+    file = tmp_path / "mcp-servers.json"
+    settings = Settings(data_dir=tmp_path, mcp_servers_file=file, llm_provider=ProviderName.MOCK)
+
+    def write(policy: str) -> None:
+        server = {"command": "never-started", "enabled": False, "policy": policy}
+        file.write_text(json.dumps({"mcpServers": {"files": server}}))
+
+    def told() -> list[str]:
+        with closing(sqlite3.connect(path)) as connection:
+            changes = "SELECT details FROM audit WHERE action = 'policy_changed' ORDER BY pk"
+            rows = connection.execute(changes).fetchall()
+        return [json.loads(details)["policy"] for (details,) in rows]
+
+    await asyncio.to_thread(write, "deny")
+    async with open_service(settings) as service:
+        await eventually(lambda: told() == ["deny"])
+        for policies in (["deny", "auto"], ["deny", "auto", "deny"]):
+            await asyncio.to_thread(write, policies[-1])
+            await service.toolbox.refresh()
+            await eventually(lambda: told() == policies)  # noqa: B023
+    async with open_service(settings) as service:
+        await service.toolbox.refresh()
+        assert told() == ["deny", "auto", "deny"]
 
 
 async def test_files_that_were_never_sent_are_gone_after_a_start(tmp_path: Path, migrated_database: Path) -> None:

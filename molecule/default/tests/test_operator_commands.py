@@ -89,6 +89,15 @@ def test_the_audit_trail_tells_of_a_deletion(host: Host, alice: PMMClient) -> No
     assert [line for line in told if session in json.dumps(json.loads(line))]
 
 
+def test_the_audit_trail_tells_which_tool_servers_policies_are_in_force(host: Host) -> None:
+    """Those of the file, however often it was edited and read before."""
+    configured = json.loads(host.check_output("cat /srv/aichat-backend/mcp-servers.json"))["servers"]
+    entries = [json.loads(line) for line in host.check_output("aichat-backend audit").splitlines()]
+    last = {entry["tool"]: entry["action"] for entry in entries if entry["action"].startswith("policy_")}
+    in_force = {server for server, action in last.items() if action == "policy_changed"}
+    assert in_force == {server["name"] for server in configured}
+
+
 def test_the_play_runs_under_the_name_that_the_description_gives_it() -> None:
     """It is the collection's play, which has nothing left to do."""
     done = on_the_controller("ansible-playbook", "playbooks/deploy-ai-chat.yml", "--check")

@@ -62,6 +62,7 @@ from aichat_backend.storage.files import SqlFileStore
 from aichat_backend.storage.housekeeping import Housekeeping
 from aichat_backend.storage.lasting import LastingDatabase
 from aichat_backend.storage.pins import SqlToolPins
+from aichat_backend.storage.policies import SqlPolicyTrail
 from aichat_backend.storage.runs import SqlRunStore
 from aichat_backend.storage.turns import SqlTurnStore
 from aichat_backend.storage.usage import SqlUsageStore
@@ -110,6 +111,7 @@ class Stores:
     files: SqlFileStore
     usage: SqlUsageStore
     pins: SqlToolPins
+    policies: SqlPolicyTrail
     audit: SqlAuditTrail
 
     @classmethod
@@ -122,6 +124,7 @@ class Stores:
             files=SqlFileStore(database),
             usage=SqlUsageStore(database),
             pins=SqlToolPins(database),
+            policies=SqlPolicyTrail(database),
             audit=SqlAuditTrail(database),
         )
 
@@ -182,6 +185,7 @@ async def open_toolbox(settings: Settings, stores: Stores, metrics: Metrics) -> 
     toolbox = McpToolbox(
         settings.mcp_servers_file,
         pins=stores.pins,
+        policies=stores.policies,
         metrics=metrics,
         timeout=settings.tool_timeout,
         output_bytes=_bytes_of_a_tool_output(settings),

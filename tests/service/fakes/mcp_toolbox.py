@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 from blockbuster import blockbuster_ctx
 
-from aichat_backend.chat.tools import ServerStatus, Tool, ToolOutcome
+from aichat_backend.chat.tools import ServerPolicy, ServerStatus, Tool, ToolOutcome
 from aichat_backend.mcp.backoff import Backoff
 from aichat_backend.mcp.toolbox import McpToolbox
 from aichat_backend.telemetry.metrics import Metrics
@@ -41,16 +41,33 @@ class MemoryPins:
         self.changes += [(server, tool) for tool in digests]
 
 
+class MemoryPolicies:
+    """What was noted of policies, each time; it can be made to fail."""
+
+    def __init__(self) -> None:
+        self.noted: list[Sequence[ServerPolicy]] = []
+        self.failure: Exception | None = None
+        self.attempts = 0
+
+    async def note(self, in_force: Sequence[ServerPolicy]) -> None:
+        self.attempts += 1
+        if self.failure is not None:
+            raise self.failure
+        self.noted.append(in_force)
+
+
 class Workshop:
     """A toolbox with its configuration, and shorthands for what tests ask of it."""
 
     def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
         self.file = folder / "mcp-servers.json"
         self.pins = MemoryPins()
+        self.policies = MemoryPolicies()
         self.metrics = Metrics()
         self.toolbox = McpToolbox(
             self.file,
             pins=self.pins,
+            policies=self.policies,
             metrics=self.metrics,
             timeout=20,
             output_bytes=32_768,

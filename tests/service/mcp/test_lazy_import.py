@@ -18,8 +18,12 @@ from aichat_backend.chat.tools import NoTools
 from aichat_backend.mcp.toolbox import McpToolbox
 from aichat_backend.telemetry.metrics import Metrics
 
+class Trail:
+    async def note(self, in_force):
+        pass
+
 async def main():
-    toolbox = McpToolbox(Path(sys.argv[1]), pins=None, metrics=Metrics(), timeout=1, output_bytes=1024)
+    toolbox = McpToolbox(Path(sys.argv[1]), pins=None, policies=Trail(), metrics=Metrics(), timeout=1, output_bytes=9)
     await toolbox.start()
     await toolbox.settled(10)
     print(len(toolbox.servers()), sorted({"mcp", "mcp_types", "httpx2", "anyio", "pydantic"} & sys.modules.keys()))

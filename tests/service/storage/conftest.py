@@ -13,6 +13,7 @@ from blockbuster import blockbuster_ctx
 from aichat_backend.storage.database import Database
 from aichat_backend.storage.files import SqlFileStore
 from aichat_backend.storage.pins import SqlToolPins
+from aichat_backend.storage.policies import SqlPolicyTrail
 from aichat_backend.storage.usage import SqlUsageStore
 from fakes.clock import SteppingClock
 from fakes.databases import POSTGRES, SQLITE
@@ -95,3 +96,8 @@ def usage(database: Database, clock: SteppingClock) -> SqlUsageStore:
 @pytest.fixture
 def pins(database: Database) -> SqlToolPins:
     return SqlToolPins(database)
+
+
+@pytest.fixture
+def policies(database: Database) -> SqlPolicyTrail:
+    return SqlPolicyTrail(database)

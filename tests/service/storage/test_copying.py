@@ -13,6 +13,7 @@ from sqlalchemy import text
 from aichat_backend.chat.approvals import Decision
 from aichat_backend.chat.files import NewFile
 from aichat_backend.chat.parts import ProviderState, ReasoningPart, TextPart, Usage
+from aichat_backend.chat.tools import ToolPolicy
 from aichat_backend.database_commands import copy, status, upgrade
 from aichat_backend.storage import copying
 from aichat_backend.storage.copying import copy_all
@@ -27,10 +28,12 @@ from aichat_backend.storage.errors import (
 )
 from aichat_backend.storage.files import SqlFileStore
 from aichat_backend.storage.pins import SqlToolPins
+from aichat_backend.storage.policies import SqlPolicyTrail
 from aichat_backend.storage.schema import HEAD
 from aichat_backend.storage.tables import metadata
 from aichat_backend.storage.usage import SqlUsageStore
 from fakes.conversations import answer, approval_of_calls, ask, texts
+from fakes.policies import policy
 from fakes.postgres import PostgresServer
 from fakes.sql import change, column
 from fakes.stores import Store
@@ -92,6 +95,7 @@ async def fill(url: str) -> None:
         await usage.add("1", f"model {number}", Usage(2**31 - 1, number))
     await files.keep(NewFile("waiting", "text/plain", b"\0\xff", None))
     await SqlToolPins(database).pin("server", "entry", {ODD: "d", "other": "e"})
+    await SqlPolicyTrail(database).note([policy(by_tool={ODD: ToolPolicy.DENY}), policy(server="other")])
     await store.delete_session("2", "s6")
     await database.close()
 

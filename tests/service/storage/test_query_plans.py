@@ -21,6 +21,7 @@ from aichat_backend.storage import (
     indexing,
     leaving,
     pins,
+    policies,
     queries,
     retention,
     runs,
@@ -140,6 +141,7 @@ STATEMENTS: dict[str, tuple[Statement, set[str]]] = {
     "delete entries of the audit": (audit_retention.DELETE_ENTRIES, {f"audit {ROW}"}),
     "take a user out of the audit": (audit.TAKE_OUT_SOME, {f"audit {ROW}", "ix_audit_user_id_at_pk (user_id=?)"}),
     "pins": (pins.PINNED, {"sqlite_autoindex_tool_pins_1 (server=? AND entry_digest=?)"}),
+    "remove policy": (policies.REMOVE, {"sqlite_autoindex_server_policies_1 (server=?)"}),
 }
 
 MANY_SESSIONS = """

@@ -8,15 +8,18 @@ from sqlalchemy import LargeBinary
 
 from aichat_backend.chat.files import NewFile
 from aichat_backend.chat.parts import AttachmentPart, ReasoningPart, TextPart, Usage
+from aichat_backend.chat.tools import ToolPolicy
 from aichat_backend.chat.underway import KeptDraft
 from aichat_backend.errors import InvalidRequest, NotFound
 from aichat_backend.storage.database import Database
 from aichat_backend.storage.files import SqlFileStore
 from aichat_backend.storage.pins import SqlToolPins
+from aichat_backend.storage.policies import SqlPolicyTrail
 from aichat_backend.storage.runs import SqlRunStore
 from aichat_backend.storage.tables import metadata
 from aichat_backend.storage.usage import SqlUsageStore
 from fakes.conversations import all_messages, answer, approval_of_calls, ask, texts
+from fakes.policies import policy
 from fakes.sql import rows
 from fakes.stores import Store
 
@@ -37,7 +40,12 @@ async def test_a_message_keeps_its_text_to_the_letter(store: Store, text: str) -
 
 
 async def test_no_column_ever_holds_a_nul(
-    store: Store, files: SqlFileStore, usage: SqlUsageStore, pins: SqlToolPins, database: Database
+    store: Store,
+    files: SqlFileStore,
+    usage: SqlUsageStore,
+    pins: SqlToolPins,
+    policies: SqlPolicyTrail,
+    database: Database,
 ) -> None:
     kept, _unsent = [await files.keep(NewFile("a\0b", "text/pl\0in", b"a\0b", "a\0b")) for _ in range(2)]
     straight = AttachmentPart("id", "a\0b", "text/pl\0in", 1, "0" * 64)
@@ -49,6 +57,7 @@ async def test_no_column_ever_holds_a_nul(
     await SqlRunStore(database).keep({run_id: KeptDraft((TextPart("a\0b"),), model="a\0b")}, [run_id])
     await usage.add("1", "a\0b", Usage(1, 1))
     await pins.pin("pmm", "entry", {"a\0b": "1"})
+    await policies.note([policy(by_tool={"a\0b": ToolPolicy.DENY}, read_only=["a\0b"])])
 
     for table in metadata.tables.values():
         columns = [column.name for column in table.columns if not isinstance(column.type, LargeBinary)]

@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeEngine
 
-from aichat_backend.storage import approvals, attachments, audit, files, pins, queries, runs, search, usage
+from aichat_backend.storage import approvals, attachments, audit, files, pins, policies, queries, runs, search, usage
 from aichat_backend.storage.database import Database
 from aichat_backend.storage.tables import metadata
 from aichat_backend.storage.types import Instant
@@ -53,6 +53,7 @@ UPSERTS = {
     "begin run": Upsert(runs._begin, "runs", "pk_runs"),
     "contents": Upsert(files._insert_contents, "sqlite_autoindex_blobs_1", "pk_blobs"),
     "pins": Upsert(pins._pin, "sqlite_autoindex_tool_pins_1", "pk_tool_pins"),
+    "policies": Upsert(policies._put, "sqlite_autoindex_server_policies_1", "pk_server_policies"),
 }
 INSERTS: dict[str, Insert] = {
     "session": queries.INSERT_SESSION,

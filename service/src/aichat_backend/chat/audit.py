@@ -29,6 +29,10 @@ class AuditAction(StrEnum):
     USER_ERASED = "user_erased"
     TOOLS_PINNED = "tools_pinned"
     """The tools of a server's entry that is new or was edited, its policy among it, are taken for what they are now."""
+    POLICY_CHANGED = "policy_changed"
+    """The entry of a tool server that is in force is new, or another one than before."""
+    POLICY_REMOVED = "policy_removed"
+    """A tool server has no entry in force any more."""
     TOOLS_CHANGED = "tools_changed"
     """Tools of a server are not what they were when they were pinned; they are asked for from now on."""
 

@@ -130,6 +130,31 @@ class ToolPins(Protocol):
         """Put into the audit trail that these tools are not what they were, or were not there."""
 
 
+class ServerPolicy(Struct, frozen=True, kw_only=True):
+    """What the operator's entry for a server says on it, for the audit trail: nothing that may be secret."""
+
+    server: str
+    entry_digest: str
+    """Of the entry as it is written: another one is another policy."""
+    enabled: bool
+    trusted: bool
+    default: ToolPolicy | None
+    """For tools that `by_tool` says nothing on."""
+    by_tool: Mapping[str, ToolPolicy]
+    read_only: Sequence[str]
+
+
+class PolicyTrail(Protocol):
+    """Keeps in mind which policies were in force last, whichever process noted them.
+
+    Raises:
+        Unavailable: when the database does not answer.
+    """
+
+    async def note(self, in_force: Sequence[ServerPolicy]) -> None:
+        """Put into the audit trail what is not as it was when that was last done: one entry for each such server."""
+
+
 class NoTools:
     """A toolbox without tools."""
 

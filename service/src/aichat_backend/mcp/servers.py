@@ -7,15 +7,15 @@ from collections.abc import Callable, Iterator
 from contextvars import Context
 from typing import TYPE_CHECKING
 
-import structlog
-
-from aichat_backend.chat.tools import ServerState, ServerStatus
+from aichat_backend.chat.tools import ServerState, ServerStatus, Tool, ToolPolicy
 from aichat_backend.mcp.entries import BrokenEntry, Configuration, ServerEntry
+from aichat_backend.mcp.names import model_name
+from aichat_backend.mcp.text import capped, harmless
 
 if TYPE_CHECKING:
     from aichat_backend.mcp.owner import ServerOwner
 
-_log = structlog.get_logger(__name__)
+_LONGEST_DESCRIPTION = 8_192
 
 
 class Server:
@@ -50,6 +50,22 @@ class Server:
             len(self.owner.tools),
             self._problems(self.owner.last_error),
         )
+
+    @property
+    def tools(self) -> Iterator[Tool]:
+        """What can be called now; denied tools are left out."""
+        for offered in self.owner.tools if self.owner is not None else ():
+            if offered.policy is not ToolPolicy.DENY:
+                yield Tool(
+                    name=model_name(self.entry.name, offered.listed.name),
+                    server=self.entry.name,
+                    server_name=offered.listed.name,
+                    description=capped(harmless(offered.listed.description), _LONGEST_DESCRIPTION),
+                    input_schema=offered.listed.input_schema,
+                    policy=offered.policy,
+                    read_only=offered.read_only,
+                    digest=offered.listed.digest,
+                )
 
     @property
     def _state_without_owner(self) -> ServerState:
@@ -87,6 +103,11 @@ class Servers:
     def owners(self) -> list[ServerOwner]:
         """Of the servers that are at work, or would be if they could."""
         return [server.owner for server in self if server.owner is not None]
+
+    @property
+    def in_force(self) -> list[ServerEntry]:
+        """The entries that count now, of servers that are switched off too."""
+        return [server.entry for server in self if isinstance(server.entry, ServerEntry)]
 
     @property
     def want_owners(self) -> bool:

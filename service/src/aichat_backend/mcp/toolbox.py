@@ -15,14 +15,21 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from aichat_backend.chat.tools import ServerState, ServerStatus, Tool, ToolOutcome, ToolPins, ToolPolicy
+from aichat_backend.chat.tools import (
+    PolicyTrail,
+    ServerState,
+    ServerStatus,
+    Tool,
+    ToolOutcome,
+    ToolPins,
+)
 from aichat_backend.mcp.backoff import Backoff
 from aichat_backend.mcp.configuration import read_configuration
 from aichat_backend.mcp.failures import CallFailed, NotRun, Unknown
-from aichat_backend.mcp.names import may_be_of, model_name
+from aichat_backend.mcp.names import may_be_of
+from aichat_backend.mcp.policy_notes import PolicyNotes
 from aichat_backend.mcp.problems import FileProblem, Problem
 from aichat_backend.mcp.servers import Server, Servers
-from aichat_backend.mcp.text import capped, harmless
 from aichat_backend.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
@@ -32,7 +39,6 @@ _REFRESH_SECONDS = 10.0
 _REACH_SECONDS = 45.0
 """More than it takes a server to connect, or to fail in it."""
 _AWAY = (ServerState.CONNECTING, ServerState.FAILED)
-_LONGEST_DESCRIPTION = 8_192
 _NOT_LOADED = (
     "the service cannot load what it starts tool servers with; its log tells why (mcp_not_loaded). "
     "Mend that, then refresh the tools or restart the service"
@@ -49,6 +55,7 @@ class McpToolbox:
         file: Path,
         *,
         pins: ToolPins,
+        policies: PolicyTrail,
         metrics: Metrics,
         timeout: float,
         output_bytes: int,
@@ -60,6 +67,7 @@ class McpToolbox:
         Args:
             file: the servers; one that is not there has none.
             pins: remembers what tools were.
+            policies: is told which entries are in force.
             metrics: what Prometheus scrapes.
             timeout: seconds that a call may take where its server's entry does not say.
             output_bytes: the most of a tool's output that a model gets.
@@ -68,6 +76,7 @@ class McpToolbox:
         """
         self._file = file
         self._pins = pins
+        self._policies = PolicyNotes(policies)
         self._metrics = metrics
         self._timeout = timeout
         self._output_bytes = output_bytes
@@ -102,6 +111,7 @@ class McpToolbox:
             if self._loading is not None:
                 await asyncio.wait({self._loading})
             await self._servers.stop()
+            await self._policies.aclose()
 
     def tools(self) -> Sequence[Tool]:
         """What can be called now, in the order of the configuration; denied tools are left out."""
@@ -214,9 +224,10 @@ class McpToolbox:
             configuration = await asyncio.to_thread(read_configuration, self._file, self._environment)
         except FileProblem as error:
             self._tell((Problem(str(error)),), self._warnings)
-            return
-        self._tell(configuration.problems, configuration.warnings)
-        self._servers.apply(configuration)
+        else:
+            self._tell(configuration.problems, configuration.warnings)
+            self._servers.apply(configuration)
+        self._policies.tell(self._servers.in_force)
 
     def _begin_to_load(self) -> None:
         """Unless all servers are in hand already."""
@@ -253,7 +264,7 @@ class McpToolbox:
         """Gather the tools of all servers: something has changed."""
         self._tools = {}
         for server in self._servers:
-            for tool in _tools_of(server):
+            for tool in server.tools:
                 if tool.name in self._tools:
                     _log.warning("mcp_tool_left_out", server=tool.server, tool=tool.server_name, problem="same name")
                 else:
@@ -279,20 +290,3 @@ def _owner_factory(environment: Mapping[str, str], output_bytes: int) -> Callabl
     from aichat_backend.mcp.owner import ServerOwner, load_opener
 
     return partial(ServerOwner, opener=load_opener(environment, output_bytes))
-
-
-def _tools_of(server: Server) -> Iterator[Tool]:
-    if server.owner is None:
-        return
-    for offered in server.owner.tools:
-        if offered.policy is not ToolPolicy.DENY:
-            yield Tool(
-                name=model_name(server.entry.name, offered.listed.name),
-                server=server.entry.name,
-                server_name=offered.listed.name,
-                description=capped(harmless(offered.listed.description), _LONGEST_DESCRIPTION),
-                input_schema=offered.listed.input_schema,
-                policy=offered.policy,
-                read_only=offered.read_only,
-                digest=offered.listed.digest,
-            )

@@ -16,7 +16,7 @@ from aichat_backend.storage.errors import NewerDatabase
 if TYPE_CHECKING:
     from alembic.config import Config
 
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009")
 """Every state the schema has had, oldest first. A test compares this with the migrations."""
 
 HEAD = REVISIONS[-1]

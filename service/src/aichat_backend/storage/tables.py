@@ -173,6 +173,14 @@ tool_pins = Table(
     PrimaryKeyConstraint("server", "entry_digest", "tool"),
 )
 
+# What the audit trail told last of each tool server's entry.
+server_policies = Table(
+    "server_policies",
+    metadata,
+    Column("server", Text, primary_key=True),
+    Column("entry_digest", String(64), nullable=False),
+)
+
 # Answers under way, at most one in a session. A row goes with the transaction that stores the answer; one that is left
 # behind is of a process that died. `beat` moves while its process lives, `draft` is what there was of the answer then.
 runs = Table(
