@@ -16,6 +16,9 @@ _ENDS = '    raise SystemExit("cannot begin with " + open("/etc/aichat-backend/a
 _WAITS = '    print("waits for ever", flush=True)\n    import threading\n    threading.Event().wait()\n'
 
 
+_LISTENS = '    import os, socket\n    taken = socket.create_server(("127.0.0.1", int(os.environ["AICHAT_PORT"])))\n'
+
+
 @pytest.fixture(scope="session")
 def older(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return an edition with an earlier version and other defaults."""
@@ -37,6 +40,12 @@ def ends_at_its_start(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def never_healthy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return an edition whose service runs and never answers."""
     return edition(tmp_path_factory.mktemp("waits"), BROKEN, Edit(_COMMANDS, _SERVE, _SERVE + _WAITS))
+
+
+@pytest.fixture(scope="session")
+def never_answers(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return an edition whose service takes connections and lets them wait."""
+    return edition(tmp_path_factory.mktemp("takes"), BROKEN, Edit(_COMMANDS, _SERVE, _SERVE + _LISTENS + _WAITS))
 
 
 @pytest.fixture

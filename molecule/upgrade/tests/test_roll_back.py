@@ -42,10 +42,16 @@ def version(host: Host) -> str:
 
 
 @pytest.mark.parametrize(
-    ("edition", "ending"), [("ends_at_its_start", "cannot begin with"), ("never_healthy", "waits for ever")]
+    ("edition", "ending", "asked_again"),
+    [
+        ("ends_at_its_start", "cannot begin with", 0),
+        ("never_healthy", "waits for ever", 8),
+        # Each time takes five seconds, and all of them together eight at most.
+        ("never_answers", "waits for ever", 1),
+    ],
 )
 def test_a_release_that_is_not_healthy_goes_and_the_older_one_comes_back_with_all_that_is_its_own(
-    host: Host, alice: PMMClient, request: pytest.FixtureRequest, edition: str, ending: str
+    host: Host, alice: PMMClient, request: pytest.FixtureRequest, edition: str, ending: str, asked_again: int
 ) -> None:
     """Neither the new key nor the new port nor the locations of nginx stay."""
     session = alice.create_session("before the upgrade")
@@ -63,6 +69,7 @@ def test_a_release_that_is_not_healthy_goes_and_the_older_one_comes_back_with_al
     assert re.search(rf"The server is as it was before this play, with the release {OLDER}-", said)
     assert "The service is healthy." in said
     assert ending in said, said
+    assert len(re.findall("RETRYING: .*: Ask for its health", said)) <= asked_again
     assert API_KEY not in said
     assert state(host) == before
     assert version(host) == OLDER
